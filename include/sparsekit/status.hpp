@@ -1,0 +1,235 @@
+// Errors: `status` says what is wrong, where, what was found and what is allowed; `result<T>` is a
+// value or a status. Nothing here throws, except `result::value()` where exceptions are on.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "config.hpp"
+
+#if SPARSEKIT_HAS_EXCEPTIONS
+#include <stdexcept>
+#endif
+
+namespace sparsekit {
+inline namespace v0 {
+
+/// What went wrong. One line a code; `status::message()` words it with the numbers.
+enum class errc : std::uint8_t {
+  ok,
+  negative_size,          ///< a dimension below zero
+  size_overflow,          ///< a size does not fit the index, offset or size type
+  out_of_memory,          ///< an allocation failed
+  length_mismatch,        ///< an array is not as long as the shape says
+  null_array,             ///< an array of length > 0 with a null pointer
+  bad_first_offset,       ///< the first offset is not 0
+  offsets_decrease,       ///< an offset is smaller than the one before
+  bad_last_offset,        ///< the last offset is not nnz
+  row_out_of_range,       ///< a row index < 0 or >= rows
+  column_out_of_range,    ///< a column index < 0 or >= cols
+  not_sorted,             ///< indices of a row (CSR) or column (CSC) do not increase
+  duplicate_entry,        ///< two entries at one place where the format allows one
+  shape_mismatch,         ///< operands whose dimensions do not fit each other
+  bad_leading_dimension,  ///< a leading dimension smaller than the row (or column) it must hold
+  aliased_operands,       ///< the output overlaps an input
+  workspace_too_small,    ///< the workspace was made for fewer columns or workers, or another matrix
+  bad_argument,           ///< an option outside its range
+  not_finite,             ///< NaN or infinity where only finite numbers make sense
+  bad_pattern,            ///< entries violate the structure of the format (N:M, popcount, blocks)
+  overflow_possible,      ///< integer sums could exceed 32 bits
+  bad_magic,              ///< bytes that are not what they claim to be
+  bad_version,            ///< bytes of another version of the format
+  bad_checksum,           ///< bytes that were damaged
+  truncated,              ///< fewer bytes than the header promises
+  corrupt,                ///< packed bytes whose contents contradict each other
+  file_unreadable,        ///< a file can't be opened or read
+  bad_file,               ///< a file whose contents violate its format
+  unsupported,            ///< a valid input that this library refuses, by name
+};
+
+/// A number as it was found: keeps the sign, and unsigned values up to 2^64 - 1.
+struct any_integer {
+  std::uint64_t bits = 0;
+  bool negative = false;
+
+  constexpr any_integer() = default;
+  template <class I>
+    requires std::is_integral_v<I>
+  constexpr any_integer(I value)  // NOLINT(google-explicit-constructor): a number is a number
+      : bits(static_cast<std::uint64_t>(value)), negative(std::is_signed_v<I> && value < I{0}) {}
+
+  std::string text() const {
+    return negative ? std::to_string(static_cast<std::int64_t>(bits)) : std::to_string(bits);
+  }
+};
+
+/// Success, or an error with its place. Converts to true when all is well. Trivially copyable; holds
+/// no memory: `object` and `detail` point to strings of static storage.
+struct status {
+  errc code = errc::ok;
+  const char* object = "";    ///< what is malformed: "csr", "x", "workspace"
+  const char* detail = "";    ///< which part of it, in words: "columns", "row_ptr"
+  std::int64_t entry = -1;    ///< position in the array at fault, or -1
+  std::int64_t row = -1;      ///< row (CSC: column) at fault, or -1
+  any_integer got{};          ///< what was found
+  any_integer allowed{};      ///< the bound or the expected value
+
+  explicit constexpr operator bool() const { return code == errc::ok; }
+  /// The error in one line, e.g.
+  /// "csr: column index 4096 at entry 17 (row 3) is not below cols = 4096". Allocates.
+  std::string message() const;
+};
+
+inline const char* name_of(errc code) {
+  switch (code) {
+    case errc::ok: return "ok";
+    case errc::negative_size: return "negative_size";
+    case errc::size_overflow: return "size_overflow";
+    case errc::out_of_memory: return "out_of_memory";
+    case errc::length_mismatch: return "length_mismatch";
+    case errc::null_array: return "null_array";
+    case errc::bad_first_offset: return "bad_first_offset";
+    case errc::offsets_decrease: return "offsets_decrease";
+    case errc::bad_last_offset: return "bad_last_offset";
+    case errc::row_out_of_range: return "row_out_of_range";
+    case errc::column_out_of_range: return "column_out_of_range";
+    case errc::not_sorted: return "not_sorted";
+    case errc::duplicate_entry: return "duplicate_entry";
+    case errc::shape_mismatch: return "shape_mismatch";
+    case errc::bad_leading_dimension: return "bad_leading_dimension";
+    case errc::aliased_operands: return "aliased_operands";
+    case errc::workspace_too_small: return "workspace_too_small";
+    case errc::bad_argument: return "bad_argument";
+    case errc::not_finite: return "not_finite";
+    case errc::bad_pattern: return "bad_pattern";
+    case errc::overflow_possible: return "overflow_possible";
+    case errc::bad_magic: return "bad_magic";
+    case errc::bad_version: return "bad_version";
+    case errc::bad_checksum: return "bad_checksum";
+    case errc::truncated: return "truncated";
+    case errc::corrupt: return "corrupt";
+    case errc::file_unreadable: return "file_unreadable";
+    case errc::bad_file: return "bad_file";
+    case errc::unsupported: return "unsupported";
+  }
+  return "unknown";
+}
+
+inline std::string status::message() const {
+  if (code == errc::ok) return "ok";
+  const std::string what = detail;
+  const std::string found = got.text();
+  const std::string bound = allowed.text();
+  std::string place;
+  if (entry >= 0) place += " at entry " + std::to_string(entry);
+  if (row >= 0) place += " (row " + std::to_string(row) + ")";
+  std::string out = std::string(object) + ": ";
+  switch (code) {
+    case errc::negative_size: return out + what + " = " + found + " is negative";
+    case errc::size_overflow: return out + what + " = " + found + " exceeds " + bound;
+    case errc::out_of_memory: return out + "no memory for " + found + " bytes";
+    case errc::length_mismatch:
+      return out + what + " has length " + found + ", expected " + bound;
+    case errc::null_array: return out + what + " is null, expected length " + bound;
+    case errc::bad_first_offset: return out + what + " starts with " + found + ", expected 0";
+    case errc::offsets_decrease:
+      return out + what + " decreases to " + found + place + ", below " + bound;
+    case errc::bad_last_offset: return out + what + " ends with " + found + ", expected " + bound;
+    case errc::row_out_of_range:
+      return out + "row index " + found + place + " is not below rows = " + bound;
+    case errc::column_out_of_range:
+      return out + "column index " + found + place + " is not below cols = " + bound;
+    case errc::not_sorted: return out + what + " " + found + place + " follows " + bound;
+    case errc::duplicate_entry: return out + what + " " + found + place + " occurs twice";
+    case errc::shape_mismatch: return out + what + " is " + found + ", expected " + bound;
+    case errc::bad_leading_dimension:
+      return out + "leading dimension " + found + " is below " + bound;
+    case errc::aliased_operands: return out + what + " overlaps an input";
+    case errc::workspace_too_small:
+      return out + what + " is " + found + ", but the call needs " + bound;
+    case errc::bad_argument: return out + what + " = " + found + place + ", allowed: " + bound;
+    default: break;
+  }
+  out += name_of(code);
+  if (!what.empty()) out += ": " + what;
+  if (entry >= 0 || row >= 0) out += place;
+  if (got.bits != 0 || allowed.bits != 0) out += " (" + found + ", allowed " + bound + ")";
+  return out;
+}
+
+#if SPARSEKIT_HAS_EXCEPTIONS
+/// What `result<T>::value()` throws.
+class error : public std::runtime_error {
+ public:
+  explicit error(const status& s) : std::runtime_error(s.message()), status_(s) {}
+  const sparsekit::status& status() const { return status_; }
+
+ private:
+  sparsekit::status status_;
+};
+#endif
+
+/// A value or the reason why there is none. `.get(out)` never throws; `.value()` throws
+/// `sparsekit::error`, or prints the message and aborts under -fno-exceptions.
+template <class T>
+class [[nodiscard]] result {
+ public:
+  result(T value) : has_value_(true) {  // NOLINT(google-explicit-constructor)
+    ::new (static_cast<void*>(&storage_.value)) T(std::move(value));
+  }
+  result(const sparsekit::status& s) : status_(s) {}  // NOLINT(google-explicit-constructor)
+  result(result&& other) noexcept : status_(other.status_), has_value_(other.has_value_) {
+    if (has_value_) ::new (static_cast<void*>(&storage_.value)) T(std::move(other.storage_.value));
+  }
+  result(const result&) = delete;
+  result& operator=(const result&) = delete;
+  result& operator=(result&&) = delete;
+  ~result() {
+    if (has_value_) storage_.value.~T();
+  }
+
+  explicit operator bool() const { return has_value_; }
+  bool has_value() const { return has_value_; }
+  /// The reason, or an ok status.
+  const sparsekit::status& error() const { return status_; }
+
+  /// Moves the value into `out`; on failure leaves `out` alone and returns the reason.
+  sparsekit::status get(T& out) && {
+    if (has_value_) out = std::move(storage_.value);
+    return status_;
+  }
+
+  // The behaviour depends on the compiler's exception mode, so the symbol must: hence `Mode`.
+  template <class Mode = exception_mode>
+  T value() && {
+    if (!has_value_) fail<Mode>();
+    return std::move(storage_.value);
+  }
+
+ private:
+  template <class Mode>
+  [[noreturn]] void fail() const {
+#if SPARSEKIT_HAS_EXCEPTIONS
+    throw sparsekit::error(status_);
+#else
+    std::fprintf(stderr, "sparsekit: %s\n", status_.message().c_str());
+    std::abort();
+#endif
+  }
+
+  union storage {
+    storage() {}
+    ~storage() {}
+    T value;
+  } storage_;
+  sparsekit::status status_{};
+  bool has_value_ = false;
+};
+
+}  // namespace v0
+}  // namespace sparsekit
