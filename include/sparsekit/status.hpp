@@ -48,7 +48,9 @@ enum class errc : std::uint8_t {
   truncated,              ///< fewer bytes than the header promises
   corrupt,                ///< packed bytes whose contents contradict each other
   file_unreadable,        ///< a file can't be opened or read
-  bad_file,               ///< a file whose contents violate its format
+  bad_file,               ///< a file whose contents violate its format; `entry` is a byte of it
+  bad_line,               ///< a line of a text file that violates its format; `entry` counts from 1
+  bad_member,             ///< a tensor or archive member that violates it; `entry` counts from 0
   unsupported,            ///< a valid input that this library refuses, by name
 };
 
@@ -115,6 +117,8 @@ inline const char* name_of(errc code) {
     case errc::corrupt: return "corrupt";
     case errc::file_unreadable: return "file_unreadable";
     case errc::bad_file: return "bad_file";
+    case errc::bad_line: return "bad_line";
+    case errc::bad_member: return "bad_member";
     case errc::unsupported: return "unsupported";
   }
   return "unknown";
@@ -153,6 +157,15 @@ inline std::string status::message() const {
     case errc::workspace_too_small:
       return out + what + " is " + found + ", but the call needs " + bound;
     case errc::bad_argument: return out + what + " = " + found + place + ", allowed: " + bound;
+    case errc::bad_file:
+    case errc::bad_line:
+    case errc::bad_member:
+      if (code == errc::bad_line) out += "line " + std::to_string(entry) + ": ";
+      if (code == errc::bad_member) out += "member " + std::to_string(entry) + ": ";
+      out += what;
+      if (code == errc::bad_file && entry >= 0) out += " at byte " + std::to_string(entry);
+      if (got.bits != 0 || allowed.bits != 0) out += ": " + found + ", allowed " + bound;
+      return out;
     default: break;
   }
   out += name_of(code);
