@@ -1,0 +1,220 @@
+// Epilogues: what happens to a finished sum before it is stored, fused into the kernel's last store.
+//
+//   sk::bias(b) | sk::relu | sk::accumulate      relu(A x + b) + y
+//   sk::bias(b) | sk::accumulate | sk::relu      relu(A x + b + y)
+//
+// A stage is called with a register (or scalar) of results and its `place`, which knows the rows and
+// columns of the lanes and can read what y held. Any callable that maps a batch to a batch is a stage:
+//   sk::relu | [](auto v) { return v * v; }
+#pragma once
+
+#include <concepts>
+#include <numbers>
+#include <type_traits>
+#include <utility>
+
+#include "core/array_view.hpp"
+#include "simd/simd.hpp"
+#include "status.hpp"
+
+namespace sparsekit {
+inline namespace v0 {
+
+/// Base of all stages: what operator| and multiply look for.
+struct epilogue_base {};
+template <class E>
+concept epilogue = std::is_base_of_v<epilogue_base, std::remove_cvref_t<E>>;
+
+/// Stores the sum as it is.
+struct identity_epilogue : epilogue_base {
+  template <class V, class Place>
+  SPARSEKIT_INLINE V operator()(V v, const Place&) const {
+    return v;
+  }
+  status check(extents) const { return {}; }
+};
+
+/// v * factor.
+template <class T>
+struct scale_stage : epilogue_base {
+  T factor;
+  explicit constexpr scale_stage(T f) : factor(f) {}
+  template <class V, class Place>
+  SPARSEKIT_INLINE V operator()(V v, const Place&) const {
+    return v * V(static_cast<typename Place::value_type>(factor));
+  }
+  status check(extents) const { return {}; }
+};
+template <class T>
+  requires std::is_arithmetic_v<T>
+constexpr scale_stage<T> scale(T factor) {
+  return scale_stage<T>(factor);
+}
+
+/// v + beta * y: the only stage that reads y.
+template <class T>
+struct accumulate_stage : epilogue_base {
+  T beta;
+  explicit constexpr accumulate_stage(T b) : beta(b) {}
+  template <class V, class Place>
+  SPARSEKIT_INLINE V operator()(V v, const Place& place) const {
+    using lanes = typename Place::lanes;
+    return lanes::fma(V(static_cast<typename Place::value_type>(beta)), place.old(), v);
+  }
+  status check(extents) const { return {}; }
+};
+struct accumulate_one : epilogue_base {
+  template <class V, class Place>
+  SPARSEKIT_INLINE V operator()(V v, const Place& place) const {
+    return v + place.old();
+  }
+  template <class T>
+  constexpr accumulate_stage<T> operator()(T beta) const {
+    return accumulate_stage<T>(beta);
+  }
+  status check(extents) const { return {}; }
+};
+/// `accumulate` adds y; `accumulate(beta)` adds beta * y.
+inline constexpr accumulate_one accumulate{};
+
+/// v + b[row] (per_row) or v + b[column].
+template <class T, bool PerRow>
+struct bias_stage : epilogue_base {
+  array_view<const T> b;
+  explicit constexpr bias_stage(array_view<const T> values) : b(values) {}
+  template <class V, class Place>
+  SPARSEKIT_INLINE V operator()(V v, const Place& place) const {
+    if constexpr (PerRow) {
+      return v + place.per_row(b.data());
+    } else {
+      return v + place.per_column(b.data());
+    }
+  }
+  status check(extents y) const {
+    const index_t expected = PerRow ? y.rows : y.cols;
+    if (b.size() == expected) return {};
+    return {.code = errc::length_mismatch,
+            .object = PerRow ? "bias" : "bias_columns",
+            .detail = "values",
+            .got = b.size(),
+            .allowed = expected};
+  }
+};
+/// Adds b[r] to row r of y: one value a feature. b must outlive the call.
+template <std::ranges::contiguous_range R>
+auto bias(const R& b) {
+  using T = std::ranges::range_value_t<R>;
+  return bias_stage<T, true>(array_view<const T>(b));
+}
+/// Adds b[c] to column c of y: one value a token.
+template <std::ranges::contiguous_range R>
+auto bias_columns(const R& b) {
+  using T = std::ranges::range_value_t<R>;
+  return bias_stage<T, false>(array_view<const T>(b));
+}
+
+/// max(v, 0); NaN stays NaN.
+struct relu_stage : epilogue_base {
+  template <class V, class Place>
+  SPARSEKIT_INLINE V operator()(V v, const Place&) const {
+    return simd::max_with(v, V(typename Place::value_type{0}));
+  }
+  status check(extents) const { return {}; }
+};
+inline constexpr relu_stage relu{};
+
+/// min(max(v, low), high); NaN stays NaN. clamp(0, 6) is ReLU6.
+template <class T>
+struct clamp_stage : epilogue_base {
+  T low;
+  T high;
+  constexpr clamp_stage(T l, T h) : low(l), high(h) {}
+  template <class V, class Place>
+  SPARSEKIT_INLINE V operator()(V v, const Place&) const {
+    using value = typename Place::value_type;
+    return simd::min_with(simd::max_with(v, V(static_cast<value>(low))),
+                          V(static_cast<value>(high)));
+  }
+  status check(extents) const {
+    if (low <= high) return {};
+    return {.code = errc::bad_argument, .object = "clamp", .detail = "low > high"};
+  }
+};
+template <class T>
+  requires std::is_arithmetic_v<T>
+constexpr clamp_stage<T> clamp(T low, T high) {
+  return clamp_stage<T>(low, high);
+}
+
+/// v * Phi(v), by the error function (the exact form, not the tanh approximation).
+struct gelu_stage : epilogue_base {
+  template <class V, class Place>
+  SPARSEKIT_INLINE V operator()(V v, const Place&) const {
+    using value = typename Place::value_type;
+    const V half = V(value(0.5)) * v;
+    const V root_half = V(static_cast<value>(1.0 / std::numbers::sqrt2));
+    return half + half * simd::error_function(v * root_half);
+  }
+  status check(extents) const { return {}; }
+};
+inline constexpr gelu_stage gelu{};
+
+/// v / (1 + exp(-v)), also known as swish.
+struct silu_stage : epilogue_base {
+  template <class V, class Place>
+  SPARSEKIT_INLINE V operator()(V v, const Place&) const {
+    const V one = V(typename Place::value_type{1});
+    return v / (one + simd::exponential(-v));
+  }
+  status check(extents) const { return {}; }
+};
+inline constexpr silu_stage silu{};
+
+/// A user's own function from batch to batch.
+template <class F>
+struct callable_stage : epilogue_base {
+  [[no_unique_address]] F f;
+  explicit constexpr callable_stage(F function) : f(std::move(function)) {}
+  template <class V, class Place>
+  SPARSEKIT_INLINE V operator()(V v, const Place&) const {
+    return f(v);
+  }
+  status check(extents) const { return {}; }
+};
+
+/// First, then second.
+template <class First, class Second>
+struct chain_stage : epilogue_base {
+  [[no_unique_address]] First first;
+  [[no_unique_address]] Second second;
+  constexpr chain_stage(First a, Second b) : first(std::move(a)), second(std::move(b)) {}
+  template <class V, class Place>
+  SPARSEKIT_INLINE V operator()(V v, const Place& place) const {
+    return second(first(v, place), place);
+  }
+  status check(extents y) const {
+    if (status s = first.check(y); !s) return s;
+    return second.check(y);
+  }
+};
+
+/// An epilogue as it is, anything else as a callable stage.
+template <class E>
+constexpr auto as_epilogue(E&& e) {
+  using plain = std::remove_cvref_t<E>;
+  if constexpr (epilogue<plain>) {
+    return plain(std::forward<E>(e));
+  } else {
+    return callable_stage<plain>(std::forward<E>(e));
+  }
+}
+template <class A, class B>
+  requires(epilogue<A> || epilogue<B>)
+constexpr auto operator|(A&& a, B&& b) {
+  auto first = as_epilogue(std::forward<A>(a));
+  auto second = as_epilogue(std::forward<B>(b));
+  return chain_stage<decltype(first), decltype(second)>(std::move(first), std::move(second));
+}
+
+}  // namespace v0
+}  // namespace sparsekit

@@ -1,0 +1,132 @@
+// lanes<arch::avx2, T>: 256-bit registers with FMA, tails by vmaskmov.
+#pragma once
+
+#include "x86.hpp"
+
+#if SPARSEKIT_HAS_AVX2
+
+SPARSEKIT_EXEC_BEGIN
+namespace simd {
+
+template <>
+struct lanes<arch::avx2, float> : xsimd_lanes<float, xsimd::fma3<xsimd::avx2>> {
+  using mask = __m256i;
+  using magnitude_reg = __m256i;
+  static constexpr int width = 8;
+  using base = xsimd_lanes<float, xsimd::fma3<xsimd::avx2>>;
+  using base::load;
+  using base::store;
+
+  // lane i is on while i < n
+  static SPARSEKIT_INLINE mask first(index_t n) {
+    const int count = n >= 8 ? 8 : n <= 0 ? 0 : static_cast<int>(n);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static SPARSEKIT_INLINE reg load(mask m, const float* p) { return _mm256_maskload_ps(p, m); }
+  static SPARSEKIT_INLINE void store(mask m, float* p, reg v) { _mm256_maskstore_ps(p, m, v); }
+
+  template <class Index>
+  static SPARSEKIT_INLINE reg gather(const float* p, const Index* index) {
+    return _mm256_setr_m128(gather4(p, index), gather4(p, index + 4));
+  }
+  template <class Index>
+  static SPARSEKIT_INLINE reg gather(mask m, const float* p, const Index* index) {
+    alignas(32) float t[8] = {};
+    const unsigned bits = static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(m)));
+    for (unsigned i = 0; bits >> i != 0; ++i) {
+      if (bits >> i & 1) t[i] = p[static_cast<index_t>(index[i])];
+    }
+    return _mm256_load_ps(t);
+  }
+
+  static SPARSEKIT_INLINE void transpose(reg* r) {
+    __m256 a[8];
+    __m256 b[8];
+    unroll<4>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+      a[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+      a[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    });
+    unroll<2>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+      b[4 * i] = _mm256_shuffle_ps(a[4 * i], a[4 * i + 2], 0x44);
+      b[4 * i + 1] = _mm256_shuffle_ps(a[4 * i], a[4 * i + 2], 0xee);
+      b[4 * i + 2] = _mm256_shuffle_ps(a[4 * i + 1], a[4 * i + 3], 0x44);
+      b[4 * i + 3] = _mm256_shuffle_ps(a[4 * i + 1], a[4 * i + 3], 0xee);
+    });
+    // b[4i + j] holds column j (low half) and 4 + j (high half) of rows 4i .. 4i + 3.
+    unroll<4>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+      r[j] = _mm256_permute2f128_ps(b[j], b[4 + j], 0x20);
+      r[4 + j] = _mm256_permute2f128_ps(b[j], b[4 + j], 0x31);
+    });
+  }
+
+  static SPARSEKIT_INLINE magnitude_reg no_magnitude() { return _mm256_setzero_si256(); }
+  static SPARSEKIT_INLINE magnitude_reg max_magnitude(magnitude_reg m, reg v) {
+    const __m256i bits =
+        _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(float_bits<float>::magnitude));
+    return _mm256_max_epi32(m, bits);
+  }
+  static SPARSEKIT_INLINE bool any_not_finite(magnitude_reg m) {
+    const __m256i below = _mm256_set1_epi32(float_bits<float>::infinity - 1);
+    return _mm256_movemask_epi8(_mm256_cmpgt_epi32(m, below)) != 0;
+  }
+};
+
+template <>
+struct lanes<arch::avx2, double> : xsimd_lanes<double, xsimd::fma3<xsimd::avx2>> {
+  using mask = __m256i;
+  using magnitude_reg = __m256i;
+  static constexpr int width = 4;
+  using base = xsimd_lanes<double, xsimd::fma3<xsimd::avx2>>;
+  using base::load;
+  using base::store;
+
+  static SPARSEKIT_INLINE mask first(index_t n) {
+    const int count = n >= 4 ? 4 : n <= 0 ? 0 : static_cast<int>(n);
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+  }
+  static SPARSEKIT_INLINE reg load(mask m, const double* p) { return _mm256_maskload_pd(p, m); }
+  static SPARSEKIT_INLINE void store(mask m, double* p, reg v) { _mm256_maskstore_pd(p, m, v); }
+
+  template <class Index>
+  static SPARSEKIT_INLINE reg gather(const double* p, const Index* index) {
+    return gather4(p, index);
+  }
+  template <class Index>
+  static SPARSEKIT_INLINE reg gather(mask m, const double* p, const Index* index) {
+    alignas(32) double t[4] = {};
+    const unsigned bits = static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(m)));
+    for (unsigned i = 0; bits >> i != 0; ++i) {
+      if (bits >> i & 1) t[i] = p[static_cast<index_t>(index[i])];
+    }
+    return _mm256_load_pd(t);
+  }
+
+  static SPARSEKIT_INLINE void transpose(reg* r) {
+    const __m256d a0 = _mm256_unpacklo_pd(r[0], r[1]);
+    const __m256d a1 = _mm256_unpackhi_pd(r[0], r[1]);
+    const __m256d a2 = _mm256_unpacklo_pd(r[2], r[3]);
+    const __m256d a3 = _mm256_unpackhi_pd(r[2], r[3]);
+    r[0] = _mm256_permute2f128_pd(a0, a2, 0x20);
+    r[1] = _mm256_permute2f128_pd(a1, a3, 0x20);
+    r[2] = _mm256_permute2f128_pd(a0, a2, 0x31);
+    r[3] = _mm256_permute2f128_pd(a1, a3, 0x31);
+  }
+
+  static SPARSEKIT_INLINE magnitude_reg no_magnitude() { return _mm256_setzero_si256(); }
+  // AVX2 has no 64-bit maximum. Shifted down to their high words, magnitudes compare as 32 bits: the
+  // exponent is all that matters.
+  static SPARSEKIT_INLINE magnitude_reg max_magnitude(magnitude_reg m, reg v) {
+    const __m256i bits =
+        _mm256_and_si256(_mm256_castpd_si256(v), _mm256_set1_epi64x(float_bits<double>::magnitude));
+    return _mm256_max_epi32(m, _mm256_srli_epi64(bits, 32));
+  }
+  static SPARSEKIT_INLINE bool any_not_finite(magnitude_reg m) {
+    const __m256i below = _mm256_set1_epi32(0x7ff00000 - 1);
+    return _mm256_movemask_epi8(_mm256_cmpgt_epi32(m, below)) != 0;
+  }
+};
+
+}  // namespace simd
+SPARSEKIT_EXEC_END
+
+#endif

@@ -1,0 +1,111 @@
+// The vector operations that kernels are written in, and their scalar form. `lanes<Arch, T>` is the
+// vocabulary: one specialisation an ISA (scalar here, the others over xsimd and intrinsics).
+//
+//   reg, width                      register type; elements in it
+//   zero, broadcast, load, store    unaligned; `stream_load` hints nothing yet reads once
+//   mask, first(n)                  the first n lanes; load/store with a mask touch no other byte
+//   fma(a, b, c) = a * b + c        fused on every ISA, so that sums have the same rounding everywhere
+//   gather(p, index)                p[index[0]], p[index[1]], ...
+//   transpose(r)                    `width` registers as a square matrix
+//   magnitude_bits, any_not_finite  to notice Inf and NaN by their exponent, immune to -ffast-math
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "../core/checked.hpp"
+#include "unroll.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace simd {
+
+template <class T>
+struct float_bits;
+template <>
+struct float_bits<float> {
+  using type = std::int32_t;
+  static constexpr type magnitude = 0x7fffffff;
+  static constexpr type infinity = 0x7f800000;
+};
+template <>
+struct float_bits<double> {
+  using type = std::int64_t;
+  static constexpr type magnitude = 0x7fffffffffffffff;
+  static constexpr type infinity = 0x7ff0000000000000;
+};
+
+/// False for NaN and infinities. By bits: -ffast-math folds every comparison with NaN away.
+template <class T>
+SPARSEKIT_INLINE bool is_finite(T x) {
+  using bits = float_bits<T>;
+  typename bits::type b;
+  std::memcpy(&b, &x, sizeof b);
+  return (b & bits::magnitude) < bits::infinity;
+}
+
+template <class T>
+SPARSEKIT_INLINE void prefetch(const T* p) {
+#if defined(__GNUC__) || defined(__clang__)
+  __builtin_prefetch(static_cast<const void*>(p));
+#else
+  static_cast<void>(p);
+#endif
+}
+
+/// In place of a mask: every lane. On AMD a masked store costs far more than a plain one under AVX2.
+struct all_lanes {};
+
+template <class Arch, class T>
+struct lanes;
+
+template <class T>
+struct lanes<arch::scalar, T> {
+  using reg = T;
+  using mask = bool;
+  using magnitude_reg = typename float_bits<T>::type;
+  static constexpr int width = 1;
+
+  static SPARSEKIT_INLINE reg zero() { return T{0}; }
+  static SPARSEKIT_INLINE reg broadcast(T x) { return x; }
+  static SPARSEKIT_INLINE reg load(const T* p) { return *p; }
+  static SPARSEKIT_INLINE void store(T* p, reg v) { *p = v; }
+  static SPARSEKIT_INLINE reg load(all_lanes, const T* p) { return *p; }
+  static SPARSEKIT_INLINE void store(all_lanes, T* p, reg v) { *p = v; }
+  static SPARSEKIT_INLINE mask first(index_t n) { return n > 0; }
+  static SPARSEKIT_INLINE reg load(mask m, const T* p) { return m ? *p : T{0}; }
+  static SPARSEKIT_INLINE void store(mask m, T* p, reg v) {
+    if (m) *p = v;
+  }
+  // std::fma is exact on every target; with FMA hardware it is one instruction, otherwise a libm call.
+  static SPARSEKIT_INLINE reg fma(reg a, reg b, reg c) { return std::fma(a, b, c); }
+  static SPARSEKIT_INLINE reg add(reg a, reg b) { return a + b; }
+  static SPARSEKIT_INLINE reg mul(reg a, reg b) { return a * b; }
+  static SPARSEKIT_INLINE T reduce_add(reg v) { return v; }
+  template <class Index>
+  static SPARSEKIT_INLINE reg gather(const T* p, const Index* index) {
+    return p[static_cast<index_t>(*index)];
+  }
+  template <class Index>
+  static SPARSEKIT_INLINE reg gather(mask m, const T* p, const Index* index) {
+    return m ? p[static_cast<index_t>(*index)] : T{0};
+  }
+  static SPARSEKIT_INLINE void transpose(reg*) {}
+
+  static SPARSEKIT_INLINE magnitude_reg no_magnitude() { return 0; }
+  static SPARSEKIT_INLINE magnitude_reg max_magnitude(magnitude_reg m, reg v) {
+    magnitude_reg b;
+    std::memcpy(&b, &v, sizeof b);
+    b &= float_bits<T>::magnitude;
+    return b > m ? b : m;
+  }
+  static SPARSEKIT_INLINE bool any_not_finite(magnitude_reg m) {
+    return m >= float_bits<T>::infinity;
+  }
+};
+
+}  // namespace simd
+SPARSEKIT_EXEC_END

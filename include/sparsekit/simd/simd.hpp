@@ -1,0 +1,8 @@
+// The vector layer: the only storey that knows xsimd or an intrinsic.
+#pragma once
+
+#include "avx2.hpp"
+#include "avx512.hpp"
+#include "generic.hpp"
+#include "math.hpp"
+#include "neon.hpp"
