@@ -157,6 +157,7 @@ inline std::string status::message() const {
     case errc::workspace_too_small:
       return out + what + " is " + found + ", but the call needs " + bound;
     case errc::bad_argument: return out + what + " = " + found + place + ", allowed: " + bound;
+    case errc::file_unreadable: return out + what;
     case errc::bad_file:
     case errc::bad_line:
     case errc::bad_member:
