@@ -6,11 +6,12 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/sparsekit" DESTINATION "${CMAKE
         FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inc")
 install(TARGETS sparsekit EXPORT sparsekitTargets)
 install(EXPORT sparsekitTargets NAMESPACE sparsekit:: DESTINATION "${package_dir}")
-# io in a file of its own: it is read only when zlib, if it was built with it, is there.
-install(TARGETS sparsekit_io EXPORT sparsekitIoTargets)
-install(EXPORT sparsekitIoTargets NAMESPACE sparsekit:: DESTINATION "${package_dir}")
+# io in a file of its own: it is read only when its dependencies are there.
+if(TARGET sparsekit_io)
+  install(TARGETS sparsekit_io EXPORT sparsekitIoTargets)
+  install(EXPORT sparsekitIoTargets NAMESPACE sparsekit:: DESTINATION "${package_dir}")
+endif()
 
-set(SPARSEKIT_IO_USES_ZLIB ${ZLIB_FOUND})
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/sparsekitConfig.cmake.in" sparsekitConfig.cmake
                               INSTALL_DESTINATION "${package_dir}")
 write_basic_package_version_file(sparsekitConfigVersion.cmake COMPATIBILITY SameMinorVersion
