@@ -11,7 +11,7 @@
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
-/// Y = epilogue(A X). N = 1 is always passed with both layouts col_major (one contiguous column).
+/// Y = epilogue(A X).
 template <class Policy, class A, class T, class XLayout, class YLayout, class Epilogue>
 struct call {
   using value_type = T;
@@ -26,6 +26,13 @@ struct call {
   const Epilogue& epilogue;
   scratch_memory scratch;
 };
+
+/// One contiguous column in, one out: the calls of SpMV kernels. All others are SpMM.
+template <class Call>
+SPARSEKIT_INLINE bool is_spmv(const Call& c) {
+  return c.x.cols() == 1 && std::is_same_v<typename Call::x_layout, col_major> &&
+         std::is_same_v<typename Call::y_layout, col_major>;
+}
 
 /// Where a register of results goes. Lanes are consecutive columns of one row (AlongRow), or
 /// consecutive rows of one column.

@@ -1,0 +1,116 @@
+// check(A, x, y [, epilogue] [, workspace]): whether a call of multiply with these operands is allowed.
+// O(1): it looks at shapes, strides, lengths and addresses, not at elements; `validate` does that.
+#pragma once
+
+#include "operands.hpp"
+
+namespace sparsekit {
+inline namespace v0 {
+SPARSEKIT_EXEC_BEGIN_IN_V0
+namespace operands {
+
+inline status mismatch(const char* object, const char* detail, index_t got, index_t allowed) {
+  return {.code = errc::shape_mismatch, .object = object, .detail = detail, .got = got,
+          .allowed = allowed};
+}
+
+/// Whether two ranges of bytes share one.
+template <class X, class Y>
+bool overlap(const X& x, const Y& y) {
+  const auto address = [](const auto* p) { return reinterpret_cast<std::uintptr_t>(p); };
+  const std::uintptr_t x0 = address(x.data());
+  const std::uintptr_t y0 = address(y.data());
+  const std::uintptr_t x1 = x0 + static_cast<std::uintptr_t>(x.span_size()) * sizeof(*x.data());
+  const std::uintptr_t y1 = y0 + static_cast<std::uintptr_t>(y.span_size()) * sizeof(*y.data());
+  return x.span_size() > 0 && y.span_size() > 0 && x0 < y1 && y0 < x1;
+}
+
+template <class A, class X, class Y, class E>
+status check_product(const A& a, const X& x, const Y& y, const E& e) {
+  if (status s = validate(x, "x"); !s) return s;
+  if (status s = validate(y, "y"); !s) return s;
+  if (x.rows() != a.cols()) return mismatch("x", "rows", x.rows(), a.cols());
+  if (y.rows() != a.rows()) return mismatch("y", "rows", y.rows(), a.rows());
+  if (y.cols() != x.cols()) return mismatch("y", "cols", y.cols(), x.cols());
+  if (overlap(x, y)) return {.code = errc::aliased_operands, .object = "y", .detail = "y"};
+  return e.check(y.shape());
+}
+
+template <class A>
+status check_workspace(const A&, index_t) {
+  return {};
+}
+template <class A, class First, class... Rest>
+status check_workspace(const A& a, index_t columns, const First& first, const Rest&... rest) {
+  if constexpr (is_workspace<First>) {
+    const workspace_size need = workspace_requirement(a, columns);
+    if (first.serves(need, 1)) return {};
+    const scratch_memory have = first.memory();
+    const bool shared = need.shared > have.shared_bytes;
+    return {.code = errc::workspace_too_small,
+            .object = "workspace",
+            .detail = shared ? "shared bytes" : "bytes a worker",
+            .got = shared ? have.shared_bytes : have.worker_bytes,
+            .allowed = shared ? need.shared : need.per_worker};
+  } else {
+    return check_workspace(a, columns, rest...);
+  }
+}
+
+/// Strides of an mdspan that dense_view can express: 1 in one direction, not negative in the other.
+template <class X>
+status check_strides(const X& x, const char* object) {
+  if constexpr (mdspan_matrix<X>) {
+    const bool column = x.stride(0) == 1 || x.extent(0) <= 1;
+    const bool row = x.stride(1) == 1 || x.extent(1) <= 1;
+    if (column || row) return {};
+    return {.code = errc::bad_leading_dimension, .object = object, .detail = "stride",
+            .got = static_cast<index_t>(x.stride(1)), .allowed = 1};
+  } else if constexpr (mdspan_vector<X>) {
+    if (x.extent(0) <= 1 || x.stride(0) == 1) return {};
+    return {.code = errc::bad_leading_dimension, .object = object, .detail = "stride",
+            .got = static_cast<index_t>(x.stride(0)), .allowed = 1};
+  } else {
+    return {};
+  }
+}
+
+}  // namespace operands
+
+/// What multiply(A, x, y, ...) would assert: dimensions, leading dimensions, overlap of y with x, the
+/// lengths of epilogue arrays, and a workspace too small for its best kernel (it would use another).
+template <class A, class X, class Y, class... Optional>
+  requires(!execution_policy<A>)
+status check(const A& a, const X& x, const Y& y, const Optional&... optional) {
+  const auto epilogue = operands::epilogue_in(optional...);
+  if (status s = operands::check_strides(y, "y"); !s) return s;
+  if constexpr (operands::sparse<X>) {
+    if (status s = operands::check_strides(a, "x"); !s) return s;
+    const operands::flipped_epilogue flipped(operands::with_factor(x, epilogue));
+    return operands::with_transposed(a, [&](auto xv) {
+      return operands::with_transposed(y, [&](auto yv) {
+        const auto matrix = transposed(operands::matrix(x));
+        status s = operands::check_product(matrix, xv, yv, flipped);
+        return s ? operands::check_workspace(matrix, xv.cols(), optional...) : s;
+      });
+    });
+  } else {
+    if (status s = operands::check_strides(x, "x"); !s) return s;
+    const auto scaled_epilogue = operands::with_factor(a, epilogue);
+    return operands::with_dense(x, [&](auto xv) {
+      return operands::with_dense(y, [&](auto yv) {
+        const auto matrix = operands::matrix(a);
+        status s = operands::check_product(matrix, xv, yv, scaled_epilogue);
+        return s ? operands::check_workspace(matrix, xv.cols(), optional...) : s;
+      });
+    });
+  }
+}
+template <execution_policy Policy, class A, class X, class Y, class... Optional>
+status check(const Policy&, const A& a, const X& x, const Y& y, const Optional&... optional) {
+  return check(a, x, y, optional...);
+}
+
+SPARSEKIT_EXEC_END_IN_V0
+}  // namespace v0
+}  // namespace sparsekit

@@ -1,0 +1,84 @@
+// From the table to one kernel: the first row of the operand's format whose kernel accepts the call.
+#pragma once
+
+#include "spmm/csr.hpp"
+#include "spmm/scatter.hpp"
+#include "spmv/csr.hpp"
+
+namespace sparsekit {
+inline namespace v0 {
+
+/// Formats as the table names them.
+namespace format {
+struct coo {};
+struct csr {};
+struct csc {};
+struct dense {};
+}  // namespace format
+
+template <class A>
+struct format_of;
+template <class T, class I, class O>
+struct format_of<csr_view<T, I, O>> {
+  using type = format::csr;
+};
+template <class T, class I, class O>
+struct format_of<csc_view<T, I, O>> {
+  using type = format::csc;
+};
+template <class T, class I>
+struct format_of<coo_view<T, I>> {
+  using type = format::coo;
+};
+template <class T, class L>
+struct format_of<dense_view<T, L>> {
+  using type = format::dense;
+};
+
+}  // namespace v0
+}  // namespace sparsekit
+
+SPARSEKIT_EXEC_BEGIN
+namespace kernels {
+
+/// Calls f.template operator()<Kernel>() for the kernels of a format in the table's order, until one
+/// returns true.
+template <class Arch, class T, class Format, class F>
+SPARSEKIT_INLINE bool first_kernel(F&& f) {
+  bool done = false;
+#define SPARSEKIT_KERNEL(id, operation, fmt, tile)                            \
+  if constexpr (std::is_same_v<Format, format::fmt>) {                        \
+    if (!done) done = f.template operator()<id<Arch, T>>();                   \
+  }
+#include "table.inc"
+#undef SPARSEKIT_KERNEL
+  return done;
+}
+
+/// Runs the kernel that fits. False if none does.
+template <class Arch, class Call>
+bool run_selected(const Call& c) {
+  using T = typename Call::value_type;
+  using F = typename format_of<typename Call::matrix>::type;
+  return first_kernel<Arch, T, F>([&]<class Kernel>() {
+    if (!Kernel::accepts(c)) return false;
+    Kernel::run(c);
+    return true;
+  });
+}
+
+/// The most that any kernel of the format wants.
+template <class Arch, class T, class A>
+workspace_size largest_requirement(const A& a, index_t columns) {
+  workspace_size most{};
+  first_kernel<Arch, T, typename format_of<A>::type>([&]<class Kernel>() {
+    const workspace_size need = Kernel::requirement(a, columns);
+    most.shared = need.shared > most.shared ? need.shared : most.shared;
+    most.per_worker = need.per_worker > most.per_worker ? need.per_worker : most.per_worker;
+    return false;
+  });
+  return most;
+}
+
+}  // namespace kernels
+SPARSEKIT_EXEC_END

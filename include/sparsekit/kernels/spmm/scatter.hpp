@@ -1,0 +1,185 @@
+// Y = A X where A is not sorted by rows (CSC, COO): each entry adds to whichever row it names. The sums of
+// a block of rows wait in a small array on the stack, and every block is one pass over the entries that
+// fall into it. So no two tasks write one row, and the order of each sum is that of the entries: the
+// result does not depend on the number of threads, and y is read and written once.
+#pragma once
+
+#include "../../formats/coo.hpp"
+#include "../../formats/csc.hpp"
+#include "../call.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace kernels {
+
+/// Bytes of sums on the stack: a quarter of a 64 KiB thread stack.
+inline constexpr index_t scatter_block_bytes = 16384;
+
+/// f(row, column, value) for the entries of A with row in [r0, r1). Column by column, a binary search
+/// finds where the block starts (rows increase within a column).
+template <class T, class Index, class Offset, class F>
+SPARSEKIT_INLINE void for_entries_in_rows(const csc_view<const T, Index, Offset>& a, index_t r0,
+                                          index_t r1, F&& f) {
+  const bool all_rows = r0 == 0 && r1 == a.rows();
+  for (index_t column = 0; column < a.cols(); ++column) {
+    index_t p = static_cast<index_t>(a.col_ptr[column]);
+    const index_t end = static_cast<index_t>(a.col_ptr[column + 1]);
+    if (!all_rows) {
+      index_t high = end;
+      while (p < high) {
+        const index_t middle = p + (high - p) / 2;
+        if (static_cast<index_t>(a.row_indices[middle]) < r0) {
+          p = middle + 1;
+        } else {
+          high = middle;
+        }
+      }
+    }
+    for (; p < end; ++p) {
+      const index_t row = static_cast<index_t>(a.row_indices[p]);
+      if (row >= r1) break;
+      f(row, column, a.values[p]);
+    }
+  }
+}
+/// COO in any order: all entries are looked at once a block.
+template <class T, class Index, class F>
+SPARSEKIT_INLINE void for_entries_in_rows(const coo_view<const T, Index>& a, index_t r0, index_t r1,
+                                          F&& f) {
+  for (index_t p = 0; p < a.nnz(); ++p) {
+    const index_t row = static_cast<index_t>(a.row_indices[p]);
+    if (row >= r0 && row < r1) f(row, static_cast<index_t>(a.columns[p]), a.values[p]);
+  }
+}
+
+template <class Arch, class T>
+struct spmv_scatter {
+  using lanes = simd::lanes<Arch, T>;
+  static constexpr index_t block = scatter_block_bytes / index_t{sizeof(T)};
+
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return is_spmv(c);
+  }
+  template <class A>
+  static workspace_size requirement(const A&, index_t) {
+    return {};
+  }
+  template <class Call>
+  static void run(const Call& c) {
+    using one = simd::lanes<arch::scalar, T>;
+    const auto out = output_of<lanes>(c.y, c.epilogue);
+    const index_t rows = c.a.rows();
+    run_tasks(c.policy, ceil_div(rows, block), [&](index_t task, index_t) {
+      alignas(64) T sums[block];
+      const index_t r0 = task * block;
+      const index_t r1 = rows - r0 < block ? rows : r0 + block;
+      for (index_t i = 0; i < r1 - r0; ++i) sums[i] = T{0};
+      for_entries_in_rows(c.a, r0, r1, [&](index_t row, index_t column, T value)
+                                           SPARSEKIT_LAMBDA_INLINE {
+        T& sum = sums[row - r0];
+        sum = one::fma(value, c.x.data()[column], sum);
+      });
+      index_t r = r0;
+      for (; r + lanes::width <= r1; r += lanes::width) {
+        out.put(lanes::load(sums + (r - r0)), r, 0, simd::all_lanes{});
+      }
+      if (r < r1) {
+        const auto tail = lanes::first(r1 - r);
+        out.put(lanes::load(tail, sums + (r - r0)), r, 0, tail);
+      }
+    });
+  }
+};
+
+template <class Arch, class T>
+struct spmm_scatter {
+  using lanes = simd::lanes<Arch, T>;
+  static constexpr int registers = 2;
+  static constexpr index_t width = registers * lanes::width;
+  static constexpr index_t block =
+      scatter_block_bytes / (width * index_t{sizeof(T)}) / lanes::width * lanes::width;
+
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return !is_spmv(c);
+  }
+  template <class A>
+  static workspace_size requirement(const A&, index_t) {
+    return {};
+  }
+  template <class Call>
+  static void run(const Call& c) {
+    const index_t rows = c.a.rows();
+    const index_t n = c.x.cols();
+    const index_t panels = ceil_div(n, width);
+    run_tasks(c.policy, ceil_div(rows, block) * panels, [&](index_t task, index_t) {
+      const index_t r0 = task / panels * block;
+      const index_t r1 = rows - r0 < block ? rows : r0 + block;
+      const index_t column = task % panels * width;
+      const index_t columns = n - column < width ? n - column : width;
+      alignas(64) T sums[block * width];
+      for (index_t i = 0; i < block * width; i += lanes::width) {
+        lanes::store(sums + i, lanes::zero());
+      }
+      if (columns == width) {
+        add_entries<false>(c, r0, r1, column, columns, sums);
+      } else {
+        add_entries<true>(c, r0, r1, column, columns, sums);
+      }
+      put_block(c, sums, r0, r1, column, columns);
+    });
+  }
+
+ private:
+  template <bool Masked, class Call>
+  static SPARSEKIT_INLINE void add_entries(const Call& c, index_t r0, index_t r1, index_t column,
+                                           index_t columns, T* sums) {
+    const T* x = c.x.data();
+    const index_t ld = c.x.ld();
+    for_entries_in_rows(c.a, r0, r1, [&](index_t row, index_t k, T value) SPARSEKIT_LAMBDA_INLINE {
+      T* sum = sums + (row - r0) * width;
+      if constexpr (std::is_same_v<typename Call::x_layout, row_major>) {
+        const T* xs = x + k * ld + column;
+        const auto v = lanes::broadcast(value);
+        simd::unroll<registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+          T* s = sum + j * lanes::width;
+          const auto old = lanes::load(s);
+          if constexpr (Masked) {
+            const auto mask = lanes::first(columns - j * lanes::width);
+            lanes::store(s, lanes::fma(v, lanes::load(mask, xs + j * lanes::width), old));
+          } else {
+            lanes::store(s, lanes::fma(v, lanes::load(xs + j * lanes::width), old));
+          }
+        });
+      } else {
+        using one = simd::lanes<arch::scalar, T>;
+        for (index_t j = 0; j < columns; ++j) {
+          sum[j] = one::fma(value, x[(column + j) * ld + k], sum[j]);
+        }
+      }
+    });
+  }
+
+  template <class Call>
+  static SPARSEKIT_INLINE void put_block(const Call& c, const T* sums, index_t r0, index_t r1,
+                                         index_t column, index_t columns) {
+    const auto out = output_of<lanes>(c.y, c.epilogue);
+    if constexpr (std::is_same_v<typename Call::y_layout, row_major>) {
+      for (index_t r = r0; r < r1; ++r) {
+        const T* sum = sums + (r - r0) * width;
+        for (index_t j = 0; j < columns; j += lanes::width) {
+          if (columns - j >= lanes::width) {
+            out.put(lanes::load(sum + j), r, column + j, simd::all_lanes{});
+          } else {
+            out.put(lanes::load(sum + j), r, column + j, lanes::first(columns - j));
+          }
+        }
+      }
+    } else {
+      out.put_tile(sums, width, r1 - r0, columns, r0, column);
+    }
+  }
+};
+
+}  // namespace kernels
+SPARSEKIT_EXEC_END

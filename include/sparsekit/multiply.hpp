@@ -1,0 +1,70 @@
+// The verb: multiply([policy,] A, x, y [, epilogue] [, workspace]).
+//
+//   y = A x            x, y: vectors, or dense views in either layout (then Y = A X)
+//   multiply(X, A, Y)  with the sparse operand on the right: Y = X A, by way of Y^T = A^T X^T
+//
+// The sparse operand comes first because a layer's weights stay while activations come and go. y is
+// overwritten and never read, unless the epilogue says accumulate. Nothing is allocated or thrown.
+// Wrong shapes are an assertion in debug builds; sk::check reports them in all builds.
+#pragma once
+
+#include "operands.hpp"
+#include "policy.hpp"
+
+namespace sparsekit {
+inline namespace v0 {
+SPARSEKIT_EXEC_BEGIN_IN_V0
+namespace operands {
+
+template <class Policy, class A, class TX, class LX, class TY, class LY, class E>
+void run(const Policy& policy, const A& a, dense_view<TX, LX> xv, dense_view<TY, LY> yv, const E& e,
+         scratch_memory scratch) {
+  using T = std::remove_const_t<TX>;
+  static_assert(std::is_same_v<T, TY>, "x and y need one element type, and y must not be const");
+  static_assert(std::is_same_v<T, typename A::value_type>, "A and x need one element type");
+  SPARSEKIT_ASSERT(a.rows() == yv.rows() && a.cols() == xv.rows() && xv.cols() == yv.cols());
+  if (yv.rows() == 0 || yv.cols() == 0) return;
+  with_columns(xv, yv, [&](auto x, auto y) {
+    using X = typename decltype(x)::layout;
+    using Y = typename decltype(y)::layout;
+    [[maybe_unused]] const bool found = kernels::run_selected<native_arch>(
+        kernels::call<Policy, A, T, X, Y, E>{policy, a, x, y, e, scratch});
+    SPARSEKIT_ASSERT(found);
+  });
+}
+
+}  // namespace operands
+
+/// Y = epilogue(A X), or Y = epilogue(X A) when only the second operand is sparse. See the head of
+/// this file. Cost: 2 nnz N operations; X and Y are read and written once.
+template <execution_policy Policy, class A, class X, class Y, class... Optional>
+void multiply(const Policy& policy, const A& a, X&& x, Y&& y, const Optional&... optional) {
+  const auto epilogue = operands::epilogue_in(optional...);
+  const scratch_memory scratch = operands::scratch_in(optional...);
+  if constexpr (operands::sparse<X>) {
+    static_assert(!operands::sparse<A>, "a product of two sparse matrices is not provided");
+    const operands::flipped_epilogue flipped(operands::with_factor(x, epilogue));
+    operands::with_transposed(a, [&](auto xv) {
+      operands::with_transposed(y, [&](auto yv) {
+        operands::run(policy, transposed(operands::matrix(x)), xv, yv, flipped, scratch);
+      });
+    });
+  } else {
+    static_assert(operands::matrix_like<A>, "the first operand is no matrix of this library");
+    const auto scaled_epilogue = operands::with_factor(a, epilogue);
+    operands::with_dense(x, [&](auto xv) {
+      operands::with_dense(y, [&](auto yv) {
+        operands::run(policy, operands::matrix(a), xv, yv, scaled_epilogue, scratch);
+      });
+    });
+  }
+}
+template <class A, class X, class Y, class... Optional>
+  requires(!execution_policy<A>)
+void multiply(const A& a, X&& x, Y&& y, const Optional&... optional) {
+  multiply(seq, a, x, y, optional...);
+}
+
+SPARSEKIT_EXEC_END_IN_V0
+}  // namespace v0
+}  // namespace sparsekit

@@ -1,0 +1,12 @@
+// Everything a program needs to hold sparse matrices and to multiply with them.
+#pragma once
+
+#include "check.hpp"
+#include "convert/from_dense.hpp"
+#include "convert/from_triplets.hpp"
+#include "convert/from_view.hpp"
+#include "convert/prune.hpp"
+#include "convert/to_dense.hpp"
+#include "convert/transpose.hpp"
+#include "multiply.hpp"
+#include "version.hpp"
