@@ -64,3 +64,9 @@ function(sparsekit_add_directories)
     add_subdirectory("${dir}")
   endforeach()
 endfunction()
+
+# sparsekit_add_script_test(NAME COMMAND…): a script that checks something; it passes if it exits with 0.
+function(sparsekit_add_script_test name)
+  add_test(NAME ${name} COMMAND ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS script TIMEOUT 600)
+endfunction()

@@ -16,7 +16,7 @@ STOREYS = [
     ("front door", ["sparsekit.hpp"]),
     ("io", ["io/"]),
     ("choose", ["choose.hpp", "plan/"]),
-    ("verb", ["multiply.hpp", "scaled.hpp", "adapters/"]),
+    ("verb", ["multiply.hpp", "check.hpp", "operands.hpp", "scaled.hpp", "adapters/"]),
     ("pack", ["pack.hpp", "pack/"]),
     ("kernels", ["kernels/"]),
     ("vocabulary of the verb", ["policy.hpp", "epilogue.hpp", "workspace.hpp"]),

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Looks into objects that are compiled for one instruction set each, and links them into one program.
+
+usage: check_isa.py vectors  --isa NAME --build DIR COMPILER FLAG…
+       check_isa.py link     --build DIR COMPILER FLAG…
+
+vectors: the object of tests/compile/isa/probe.cpp has fused multiply-adds on registers of that instruction set, has
+         none of a wider one, and keeps accumulators in registers: no innermost loop with such a multiply-add moves a
+         vector to or from the stack.
+link:    objects for AVX-512, AVX2 and the x86-64 baseline in one program, in both link orders. No function that the
+         linker may merge (weak) outside the namespaces named after an instruction set uses instructions that the
+         baseline lacks; and each object runs its own code: on emulated CPUs that have nothing more (a wider
+         instruction stops the program there), and AVX-512 on this one if it has it.
+"""
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+TAG = re.compile(r"sparsekit::v0::(avx512|avx2|neon|scalar)\w*_(release|debug)_\w+")
+
+FLAGS = {
+    "avx512": ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx2", "-mfma", "-mbmi", "-mbmi2"],
+    "avx2": ["-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2"],
+    "baseline": [],
+    "scalar": ["-DSPARSEKIT_FORCE_SCALAR"],
+    "neon": [],
+}
+X86_STACK = re.compile(r"^v?mov[a-z0-9]*\s.*%[xyz]mm\d+.*", re.I)
+VECTOR = {  # multiply-adds that must be there; registers that must not
+    "avx512": (re.compile(r"^vfn?m(add|sub)\w*p[sd]\s.*%zmm"), None),
+    "avx2": (re.compile(r"^vfn?m(add|sub)\w*p[sd]\s.*%ymm"), re.compile(r"%zmm|%[xy]mm(1[6-9]|2\d|3[01])\b|%k[1-7]\b")),
+    "scalar": (re.compile(r"^v?(mul|fmadd\w*)[sp]s\s"), re.compile(r"%[yz]mm")),
+    "neon": (re.compile(r"^fml[as]\s+v\d+\.(4s|2d)"), None),
+}
+# Instructions of AVX and later that an x86-64 baseline CPU does not have.
+BEYOND_BASELINE = re.compile(r"^(v[a-z]\w*|shlx|shrx|sarx|rorx|mulx|pdep|pext|andn|bextr|blsr|blsi|blsmsk|kmov\w*|tzcnt|lzcnt)\s")
+
+
+def run(command, **options):
+    return subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True, **options).stdout
+
+
+class Instruction:
+    def __init__(self, address, text):
+        self.address, self.text = address, text
+
+    def jump_target(self):
+        match = re.match(r"^(?:j\w+|b(?:\.\w+)?|cbn?z\s+\w+,|tbn?z\s+\w+,\s*#\w+,)\s+([0-9a-f]+)\b", self.text)
+        return int(match[1], 16) if match else None
+
+
+def disassemble(binary, objdump="objdump"):
+    """{mangled name: [Instruction]} of an object."""
+    functions, body = {}, []
+    for line in run([objdump, "-d", "--no-show-raw-insn", "-w", binary]).splitlines():
+        if match := re.match(r"^[0-9a-f]+ <(.+)>:$", line):
+            body = functions.setdefault(match[1], [])
+        elif match := re.match(r"^\s*([0-9a-f]+):\s+(.*\S)", line):
+            body.append(Instruction(int(match[1], 16), match[2]))
+    return functions
+
+
+def demangle(names):
+    return dict(zip(names, run(["c++filt"], input="\n".join(names) + "\n").splitlines())) if names else {}
+
+
+def innermost_loops(body):
+    """Runs of instructions that a backward jump closes and that hold no other such run."""
+    spans = []
+    for i in body:
+        target = i.jump_target()
+        if target is not None and body[0].address <= target <= i.address:
+            spans.append((target, i.address))
+    for start, end in spans:
+        if not any((s, e) != (start, end) and start <= s and e <= end for s, e in spans):
+            yield [i for i in body if start <= i.address <= end]
+
+
+def moves_to_stack(body, isa):
+    """A function that says whether an instruction moves a whole vector to or from the stack."""
+    if isa == "neon":
+        return lambda text: re.match(r"^(ld|st)(r|p|ur)\s+q\d+.*\[(sp|x29)", text) is not None
+    frame = "|%rbp" if any(re.match(r"^mov\s+%rsp,%rbp", i.text) for i in body[:12]) else ""
+    stack = re.compile(rf"\((%rsp{frame})[,)]")
+    return lambda text: X86_STACK.match(text) is not None and stack.search(text) is not None
+
+
+def check_vectors(args):
+    prefix = "aarch64-linux-gnu-" if args.isa == "neon" and os.uname().machine != "aarch64" else ""
+    build = pathlib.Path(args.build)
+    build.mkdir(parents=True, exist_ok=True)
+    item = build / f"probe_{args.isa}.o"
+    run([args.compiler, *args.flags, *FLAGS[args.isa], f"-DPROBE={args.isa}", "-c", HERE / "isa/probe.cpp", "-o", item])
+    functions = disassemble(item, prefix + "objdump")
+    names = demangle(list(functions))
+    wanted, forbidden = VECTOR[args.isa]
+    multiply_adds = loops = 0
+    errors = []
+    for mangled, body in functions.items():
+        multiply_adds += sum(1 for i in body if wanted.match(i.text))
+        errors += [f"{names[mangled]}: {i.text}: beyond {args.isa}" for i in body if forbidden and forbidden.search(i.text)]
+        on_stack = moves_to_stack(body, args.isa)
+        for loop in innermost_loops(body):
+            if not any(wanted.match(i.text) for i in loop):
+                continue
+            loops += 1
+            errors += [f"{names[mangled]}: an inner loop moves a vector to or from the stack: {i.text}"
+                       for i in loop if on_stack(i.text)]
+    if multiply_adds == 0 or loops == 0:
+        errors.append(f"no vector multiply-add of {args.isa} in a loop of the object")
+    print("\n".join(errors[:20]))
+    print(f"{args.isa}: {multiply_adds} vector multiply-adds, {loops} inner loops with them, {len(errors)} errors")
+    return len(errors)
+
+
+def weak_functions(item):
+    lines = (line.split() for line in run(["nm", item]).splitlines())
+    return [fields[-1] for fields in lines if fields[-2] in ("W", "w", "u", "V")]
+
+
+def check_weak(item):
+    functions = disassemble(item)
+    weak = [name for name in weak_functions(item) if name in functions]
+    errors = []
+    for mangled, name in demangle(weak).items():
+        if not TAG.search(name):
+            errors += [f"{item.name}: weak function {name} has {i.text}" for i in functions[mangled][:2000]
+                       if BEYOND_BASELINE.match(i.text)][:1]
+    print(f"{item.name}: {len(weak)} weak functions, {len(errors)} that other objects must not get")
+    return errors
+
+
+def cpu_has(flag):
+    return re.search(rf"\b{flag}\b", pathlib.Path("/proc/cpuinfo").read_text()) is not None
+
+
+def check_link(args):
+    build = pathlib.Path(args.build)
+    build.mkdir(parents=True, exist_ok=True)
+    objects, errors = {}, []
+    for isa in ("avx512", "avx2", "baseline"):
+        objects[isa] = build / f"{isa}.o"
+        run([args.compiler, *args.flags, *FLAGS[isa], f"-DPROBE={isa}", "-c", HERE / "isa/probe.cpp", "-o", objects[isa]])
+        errors += check_weak(objects[isa])
+    main = build / "main.o"
+    run([args.compiler, "-O1", "-std=c++20", "-c", HERE / "isa/main.cpp", "-o", main])
+    qemu = shutil.which("qemu-x86_64")
+    cases = [("baseline", [qemu, "-cpu", "Nehalem"], qemu), ("avx2", [qemu, "-cpu", "Haswell"], qemu),
+             ("baseline", [], True), ("avx2", [], cpu_has("avx2")), ("avx512", [], cpu_has("avx512bw"))]
+    for order in (["avx512", "avx2", "baseline"], ["baseline", "avx2", "avx512"]):
+        program = build / "_".join(order)
+        run([args.compiler, main, *[objects[isa] for isa in order], "-o", program])
+        for isa, emulator, possible in cases:
+            where = " ".join(["link order", *order, "on", *(emulator[1:] if emulator else ["this CPU"])])
+            if not possible:
+                print(f"{isa}: not run, {where}: no such CPU or emulator")
+                continue
+            done = subprocess.run([*emulator, str(program), isa], capture_output=True, text=True)
+            print(f"{where}: {done.stdout.strip() or 'stopped by signal ' + str(-done.returncode)}")
+            if done.returncode != 0:
+                errors.append(f"{isa} fails: {where}")
+    print("\n".join(errors))
+    return len(errors)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("check", choices=["vectors", "link"])
+    parser.add_argument("--isa", choices=sorted(VECTOR))
+    parser.add_argument("--build", required=True)
+    parser.add_argument("compiler")
+    args, args.flags = parser.parse_known_args()
+    try:
+        return 1 if (check_vectors if args.check == "vectors" else check_link)(args) else 0
+    except subprocess.CalledProcessError as error:
+        print(f"failed: {' '.join(error.cmd)}\n" + "\n".join(error.stderr.splitlines()[:30]))
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
