@@ -173,7 +173,7 @@ inline constexpr silu_stage silu{};
 /// A user's own function from batch to batch.
 template <class F>
 struct callable_stage : epilogue_base {
-  [[no_unique_address]] F f;
+  F f;
   explicit constexpr callable_stage(F function) : f(std::move(function)) {}
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place&) const {
@@ -185,8 +185,8 @@ struct callable_stage : epilogue_base {
 /// First, then second.
 template <class First, class Second>
 struct chain_stage : epilogue_base {
-  [[no_unique_address]] First first;
-  [[no_unique_address]] Second second;
+  First first;
+  Second second;
   constexpr chain_stage(First a, Second b) : first(std::move(a)), second(std::move(b)) {}
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place& place) const {

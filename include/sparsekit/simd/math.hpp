@@ -1,5 +1,5 @@
 // Element-wise functions for epilogues, on a scalar or on a register: callables that users compose see
-// either, so both forms have one name.
+// either, so both forms have one name. Those of registers are xsimd's, found by argument.
 #pragma once
 
 #include <algorithm>
@@ -13,19 +13,6 @@
 SPARSEKIT_EXEC_BEGIN
 namespace simd {
 
-template <class V>
-struct scalar_of {
-  using type = typename V::value_type;
-};
-template <>
-struct scalar_of<float> {
-  using type = float;
-};
-template <>
-struct scalar_of<double> {
-  using type = double;
-};
-
 // NaN in v stays NaN: x86's maximum returns its second operand when either is NaN, so the order of the
 // operands matters; std::max(low, v) in scalar code would drop it.
 template <class V>
@@ -33,7 +20,7 @@ SPARSEKIT_INLINE V max_with(V v, V low) {
   if constexpr (std::is_floating_point_v<V>) {
     return v < low ? low : v;
   } else {
-    return xsimd::select(v < low, low, v);
+    return select(v < low, low, v);
   }
 }
 template <class V>
@@ -41,7 +28,7 @@ SPARSEKIT_INLINE V min_with(V v, V high) {
   if constexpr (std::is_floating_point_v<V>) {
     return high < v ? high : v;
   } else {
-    return xsimd::select(high < v, high, v);
+    return select(high < v, high, v);
   }
 }
 template <class V>
@@ -49,7 +36,7 @@ SPARSEKIT_INLINE V exponential(V v) {
   if constexpr (std::is_floating_point_v<V>) {
     return std::exp(v);
   } else {
-    return xsimd::exp(v);
+    return exp(v);
   }
 }
 template <class V>
@@ -57,7 +44,7 @@ SPARSEKIT_INLINE V error_function(V v) {
   if constexpr (std::is_floating_point_v<V>) {
     return std::erf(v);
   } else {
-    return xsimd::erf(v);
+    return erf(v);
   }
 }
 
