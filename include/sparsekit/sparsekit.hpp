@@ -2,6 +2,7 @@
 #pragma once
 
 #include "check.hpp"
+#include "convert/conversions.hpp"
 #include "convert/from_dense.hpp"
 #include "convert/from_triplets.hpp"
 #include "convert/from_view.hpp"

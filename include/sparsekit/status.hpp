@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <new>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -64,6 +65,8 @@ struct any_integer {
     requires std::is_integral_v<I>
   constexpr any_integer(I value)  // NOLINT(google-explicit-constructor): a number is a number
       : bits(static_cast<std::uint64_t>(value)), negative(std::is_signed_v<I> && value < I{0}) {}
+
+  friend constexpr bool operator==(const any_integer&, const any_integer&) = default;
 
   std::string text() const {
     return negative ? std::to_string(static_cast<std::int64_t>(bits)) : std::to_string(bits);
@@ -131,7 +134,8 @@ inline std::string status::message() const {
   const std::string bound = allowed.text();
   std::string place;
   if (entry >= 0) place += " at entry " + std::to_string(entry);
-  if (row >= 0) place += " (row " + std::to_string(row) + ")";
+  const bool by_columns = std::string_view(object) == "csc";
+  if (row >= 0) place += (by_columns ? " (column " : " (row ") + std::to_string(row) + ")";
   std::string out = std::string(object) + ": ";
   switch (code) {
     case errc::negative_size: return out + what + " = " + found + " is negative";
@@ -156,7 +160,9 @@ inline std::string status::message() const {
     case errc::aliased_operands: return out + what + " overlaps an input";
     case errc::workspace_too_small:
       return out + what + " is " + found + ", but the call needs " + bound;
-    case errc::bad_argument: return out + what + " = " + found + place + ", allowed: " + bound;
+    case errc::bad_argument:
+      if (got == allowed) return out + what + place;  // not a matter of integers
+      return out + what + " = " + found + place + ", allowed: " + bound;
     case errc::file_unreadable: return out + what;
     case errc::bad_file:
     case errc::bad_line:

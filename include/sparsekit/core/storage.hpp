@@ -104,6 +104,15 @@ class buffer {
 template <class T>
 class growing_buffer {
  public:
+  growing_buffer() = default;
+  growing_buffer(growing_buffer&& other) noexcept
+      : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  growing_buffer& operator=(growing_buffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+
   [[nodiscard]] status reserve(index_t capacity) {
     return capacity <= data_.size() ? status{} : data_.resize(capacity);
   }
@@ -115,6 +124,7 @@ class growing_buffer {
     return {};
   }
   T* data() { return data_.data(); }
+  const T* data() const { return data_.data(); }
   index_t size() const { return size_; }
   T& operator[](index_t i) { return data_[i]; }
   const T& operator[](index_t i) const { return data_[i]; }

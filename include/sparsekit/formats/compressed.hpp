@@ -68,7 +68,11 @@ status validate_compressed(const compressed_names& names, index_t major, index_t
             .allowed = offset_count};
   }
   const index_t nnz = indices.size();
-  if (nnz < 0 || value_count != nnz) {
+  if (nnz < 0) {
+    return {.code = errc::length_mismatch, .object = object, .detail = names.indices, .got = nnz,
+            .allowed = value_count};
+  }
+  if (value_count != nnz) {
     return {.code = errc::length_mismatch, .object = object, .detail = "values",
             .got = value_count, .allowed = nnz};
   }

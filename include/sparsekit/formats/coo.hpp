@@ -4,17 +4,10 @@
 #include "../core/dense_view.hpp"
 #include "../core/storage.hpp"
 #include "compressed.hpp"
+#include "triplet.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
-
-/// One entry, as from_triplets takes it.
-template <class T, index_type Index = std::int64_t>
-struct triplet {
-  Index row;
-  Index col;
-  T value;
-};
 
 /// A COO matrix in somebody else's arrays, entries in any order; entries at one place add up.
 template <class T, index_type Index = std::int32_t>
@@ -41,7 +34,11 @@ status validate(const coo_view<T, Index>& a) {
             .got = a.shape.rows < 0 ? a.shape.rows : a.shape.cols};
   }
   const index_t nnz = a.columns.size();
-  if (nnz < 0 || a.row_indices.size() != nnz || a.values.size() != nnz) {
+  if (nnz < 0) {
+    return {.code = errc::length_mismatch, .object = "coo", .detail = "columns", .got = nnz,
+            .allowed = a.values.size()};
+  }
+  if (a.row_indices.size() != nnz || a.values.size() != nnz) {
     const bool rows_differ = a.row_indices.size() != nnz;
     return {.code = errc::length_mismatch, .object = "coo",
             .detail = rows_differ ? "row_indices" : "values",
@@ -84,9 +81,27 @@ class coo_matrix {
         columns_(std::move(columns)),
         values_(std::move(values)) {}
 
+  /// A moved-from matrix is 0 x 0; assignment swaps.
+  coo_matrix(coo_matrix&& other) noexcept
+      : shape_(std::exchange(other.shape_, {})),
+        row_indices_(std::move(other.row_indices_)),
+        columns_(std::move(other.columns_)),
+        values_(std::move(other.values_)) {}
+  coo_matrix& operator=(coo_matrix&& other) noexcept {
+    std::swap(shape_, other.shape_);
+    std::swap(row_indices_, other.row_indices_);
+    std::swap(columns_, other.columns_);
+    std::swap(values_, other.values_);
+    return *this;
+  }
+
   /// As csr_matrix::from_triplets.
   template <class Triplets, class Flags = flags_tag>
   static result<coo_matrix> from_triplets(extents shape, const Triplets& triplets);
+  template <class Flags = flags_tag>
+  static result<coo_matrix> from_triplets(extents shape, std::initializer_list<triplet<T>> triplets) {
+    return from_triplets<std::initializer_list<triplet<T>>, Flags>(shape, triplets);
+  }
   template <class U, class Layout, class Flags = flags_tag>
   static result<coo_matrix> from_dense(const dense_view<U, Layout>& w);
   template <class U, class Flags = flags_tag>

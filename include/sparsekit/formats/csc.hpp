@@ -4,6 +4,7 @@
 #include "../core/dense_view.hpp"
 #include "../core/storage.hpp"
 #include "compressed.hpp"
+#include "triplet.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -51,10 +52,28 @@ class csc_matrix {
         row_indices_(std::move(row_indices)),
         values_(std::move(values)) {}
 
+  /// A moved-from matrix is 0 x 0; assignment swaps.
+  csc_matrix(csc_matrix&& other) noexcept
+      : shape_(std::exchange(other.shape_, {})),
+        col_ptr_(std::move(other.col_ptr_)),
+        row_indices_(std::move(other.row_indices_)),
+        values_(std::move(other.values_)) {}
+  csc_matrix& operator=(csc_matrix&& other) noexcept {
+    std::swap(shape_, other.shape_);
+    std::swap(col_ptr_, other.col_ptr_);
+    std::swap(row_indices_, other.row_indices_);
+    std::swap(values_, other.values_);
+    return *this;
+  }
+
   /// From (row, column, value) in any order; duplicates are summed in the order given. O(nnz log).
   /// Errors: an index out of range; sizes that Index or Offset cannot hold; out of memory.
   template <class Triplets, class Flags = flags_tag>
   static result<csc_matrix> from_triplets(extents shape, const Triplets& triplets);
+  template <class Flags = flags_tag>
+  static result<csc_matrix> from_triplets(extents shape, std::initializer_list<triplet<T>> triplets) {
+    return from_triplets<std::initializer_list<triplet<T>>, Flags>(shape, triplets);
+  }
   /// The elements of w that are not zero (NaN is not zero).
   template <class U, class Layout, class Flags = flags_tag>
   static result<csc_matrix> from_dense(const dense_view<U, Layout>& w);
