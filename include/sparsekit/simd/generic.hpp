@@ -10,8 +10,9 @@
 //   magnitude_bits, any_not_finite  to notice Inf and NaN by their exponent, immune to -ffast-math
 #pragma once
 
+#include <math.h>
+
 #include <bit>
-#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -80,8 +81,15 @@ struct lanes<arch::scalar, T> {
   static SPARSEKIT_INLINE void store(mask m, T* p, reg v) {
     if (m) *p = v;
   }
-  // std::fma is exact on every target; with FMA hardware it is one instruction, otherwise a libm call.
-  static SPARSEKIT_INLINE reg fma(reg a, reg b, reg c) { return std::fma(a, b, c); }
+  // Exact on every target: one instruction with FMA hardware, otherwise a libm call. C's functions:
+  // std::fma(float, ...) is inline, and at -O0 the linker would merge those of different flags.
+  static SPARSEKIT_INLINE reg fma(reg a, reg b, reg c) {
+    if constexpr (std::is_same_v<T, float>) {
+      return ::fmaf(a, b, c);
+    } else {
+      return ::fma(a, b, c);
+    }
+  }
   static SPARSEKIT_INLINE reg add(reg a, reg b) { return a + b; }
   static SPARSEKIT_INLINE reg mul(reg a, reg b) { return a * b; }
   static SPARSEKIT_INLINE T reduce_add(reg v) { return v; }

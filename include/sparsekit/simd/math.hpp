@@ -2,8 +2,7 @@
 // either, so both forms have one name. Those of registers are xsimd's, found by argument.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
+#include <math.h>
 
 #include "avx2.hpp"
 #include "avx512.hpp"
@@ -33,16 +32,20 @@ SPARSEKIT_INLINE V min_with(V v, V high) {
 }
 template <class V>
 SPARSEKIT_INLINE V exponential(V v) {
-  if constexpr (std::is_floating_point_v<V>) {
-    return std::exp(v);
+  if constexpr (std::is_same_v<V, float>) {
+    return ::expf(v);  // not std::exp: see fma in generic.hpp
+  } else if constexpr (std::is_same_v<V, double>) {
+    return ::exp(v);
   } else {
     return exp(v);
   }
 }
 template <class V>
 SPARSEKIT_INLINE V error_function(V v) {
-  if constexpr (std::is_floating_point_v<V>) {
-    return std::erf(v);
+  if constexpr (std::is_same_v<V, float>) {
+    return ::erff(v);
+  } else if constexpr (std::is_same_v<V, double>) {
+    return ::erf(v);
   } else {
     return erf(v);
   }
