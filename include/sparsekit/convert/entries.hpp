@@ -40,7 +40,16 @@ coo_view<const T, I> view_of(const coo_matrix<T, I>& a) {
   return a.view();
 }
 
-/// A COO, CSR or CSC matrix, view or owner.
+/// Formats of other headers: a view has `as_const`, and a function for_each_entry(view, f) beside
+/// it.
+template <class A>
+requires requires(const A& a) { a.as_const(); }
+const A& view_of(const A& a) { return a; }
+template <class A>
+requires requires(const A& a) { a.view().as_const(); }
+auto view_of(const A& a) { return a.view(); }
+
+/// A matrix in a sparse format whose entries can be listed, view or owner.
 template <class A>
 concept sparse_matrix = requires(const A& a) {
   convert::view_of(a);
@@ -57,6 +66,13 @@ status check_structure(const A& a) {
   } else {
     return validate(a);
   }
+}
+/// CSC's own `validate` insists on sorted columns, because its kernels do; a conversion sorts.
+template <class T, class I, class O>
+status check_structure(const csc_view<T, I, O>& a) {
+  return validate_compressed<O, I>({"csc", "col_ptr", "row_indices", errc::row_out_of_range},
+                                   a.cols(), a.rows(), a.col_ptr, a.row_indices, a.values.size(),
+                                   a.values.data(), {.allow_unsorted = true});
 }
 
 // ---- the entries, in the order in which they are stored -----------------------------------------

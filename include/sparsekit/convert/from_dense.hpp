@@ -13,6 +13,7 @@ template <class U, class Layout, class F>
 void for_each_nonzero(const dense_view<U, Layout>& w, F&& f) {
   const index_t lines = Layout::rows_contiguous ? w.rows() : w.cols();
   const index_t length = Layout::rows_contiguous ? w.cols() : w.rows();
+  if (length == 0) return;  // data may be null
   for (index_t i = 0; i < lines; ++i) {
     const U* line = w.data() + i * w.ld();
     for (index_t j = 0; j < length; ++j) {

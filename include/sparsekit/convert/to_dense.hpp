@@ -22,13 +22,15 @@ template <convert::sparse_matrix A, class T, class Layout>
   }
   const index_t lines = Layout::rows_contiguous ? out.rows() : out.cols();
   const index_t length = Layout::rows_contiguous ? out.cols() : out.rows();
+  if (lines == 0 || length == 0) return {};  // data may be null
   for (index_t i = 0; i < lines; ++i) {
     T* line = out.data() + i * out.ld();
     for (index_t j = 0; j < length; ++j) line[j] = T{};
   }
   status error;
   const auto& view = convert::view_of(a);
-  convert::for_each_entry(view, [&](index_t r, index_t c, const auto& v) {
+  using convert::for_each_entry;
+  for_each_entry(view, [&](index_t r, index_t c, const auto& v) {
     T& element = out(r, c);
     // Assigning to a zero keeps -0.0, and subnormals where the caller flushes them.
     if (!convert::is_nonzero<T>(element)) {
