@@ -1,9 +1,17 @@
 // From the table to one kernel: the first row of the operand's format whose kernel accepts the call.
 #pragma once
 
+#include "dense/gemm.hpp"
+#include "dense/gemv.hpp"
+#include "spmm/bsr.hpp"
 #include "spmm/csr.hpp"
+#include "spmm/quads.hpp"
+#include "spmm/quads_stream.hpp"
 #include "spmm/scatter.hpp"
+#include "spmm/sell.hpp"
+#include "spmv/bsr.hpp"
 #include "spmv/csr.hpp"
+#include "spmv/sell.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -14,6 +22,9 @@ struct coo {};
 struct csr {};
 struct csc {};
 struct dense {};
+struct sell {};
+struct bsr {};
+struct packed {};
 }  // namespace format
 
 template <class A>
@@ -29,6 +40,18 @@ struct format_of<csc_view<T, I, O>> {
 template <class T, class I>
 struct format_of<coo_view<T, I>> {
   using type = format::coo;
+};
+template <class T>
+struct format_of<packed_view<T>> {
+  using type = format::packed;
+};
+template <class T, class I, class O>
+struct format_of<sell_view<T, I, O>> {
+  using type = format::sell;
+};
+template <class T, class I, class O>
+struct format_of<bsr_view<T, I, O>> {
+  using type = format::bsr;
 };
 template <class T, class L>
 struct format_of<dense_view<T, L>> {

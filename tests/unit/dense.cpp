@@ -1,0 +1,183 @@
+// Dense left operands: every mix of layouts, with and without a workspace, every tail, all operands between
+// guard pages; what a zero weight hides; epilogues; the same bits at every place in a batch.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <sparsekit/multiply.hpp>
+#include <vector>
+
+#include "support/guard.hpp"
+#include "support/rng.hpp"
+
+namespace sk = sparsekit;
+using sk::index_t;
+using sparsekit_test::edge;
+using sparsekit_test::guarded;
+using sparsekit_test::rng;
+
+namespace {
+
+/// A dense matrix between guard pages, its leading dimension a little too wide.
+template <class T, class Layout>
+struct matrix {
+  index_t rows, cols, ld;
+  guarded<T> data;
+
+  matrix(index_t r, index_t c, index_t gap, edge e)
+      : rows(r),
+        cols(c),
+        ld((Layout::rows_contiguous ? c : r) + gap),
+        data(span(), e) {}
+  index_t span() const {
+    const index_t lines = Layout::rows_contiguous ? rows : cols;
+    return lines == 0 ? 0 : (lines - 1) * ld + (Layout::rows_contiguous ? cols : rows);
+  }
+  sk::dense_view<T, Layout> view() { return {data.data(), rows, cols, ld}; }
+  sk::dense_view<const T, Layout> const_view() { return view(); }
+  template <class F>
+  void fill(F&& f) {
+    auto v = view();
+    for (index_t r = 0; r < rows; ++r) {
+      for (index_t c = 0; c < cols; ++c) v(r, c) = f();
+    }
+  }
+};
+
+struct shape {
+  index_t m, k, n;
+};
+
+/// All mixes of layouts for one shape: small integers, so the result must be exact.
+template <class T, class W, class X, class Y>
+void check_shape(shape s, bool with_workspace, edge e, index_t gap, rng& random) {
+  matrix<T, W> w(s.m, s.k, gap, e);
+  matrix<T, X> x(s.k, s.n, gap, e);
+  matrix<T, Y> y(s.m, s.n, gap, e);
+  w.fill([&] { return random.chance(0.3) ? T{0} : static_cast<T>(random.between(-8, 8)); });
+  x.fill([&] { return static_cast<T>(random.between(-8, 8)); });
+  y.fill([&] { return std::numeric_limits<T>::quiet_NaN(); });
+  std::vector<T> bias(static_cast<std::size_t>(s.m));
+  for (T& b : bias) b = static_cast<T>(random.between(-100, 100));
+
+  const auto run = [&](const auto& epilogue) {
+    if (with_workspace) {
+      sk::workspace ws(w.const_view(), {.max_columns = s.n});
+      sk::multiply(w.const_view(), x.const_view(), y.view(), epilogue, ws);
+    } else {
+      sk::multiply(w.const_view(), x.const_view(), y.view(), epilogue);
+    }
+  };
+  const auto wrong = [&](auto&& expected) {
+    int n = 0;
+    for (index_t r = 0; r < s.m; ++r) {
+      for (index_t c = 0; c < s.n; ++c) {
+        T sum{0};
+        for (index_t k = 0; k < s.k; ++k) sum += w.view()(r, k) * x.view()(k, c);
+        n += y.view()(r, c) == expected(sum, r) ? 0 : 1;
+      }
+    }
+    return n;
+  };
+  CAPTURE(s.m);
+  CAPTURE(s.k);
+  CAPTURE(s.n);
+  CAPTURE(with_workspace);
+  run(sk::scale(T{1}));
+  CHECK(wrong([](T sum, index_t) { return sum; }) == 0);
+  y.fill([] { return T{3}; });
+  run(sk::bias(bias) | sk::relu | sk::accumulate(T{2}));
+  CHECK(wrong([&](T sum, index_t r) {
+          const T v = sum + bias[static_cast<std::size_t>(r)];
+          return (v > T{0} ? v : T{0}) + T{6};
+        }) == 0);
+
+  // Inf in X shows in the rows whose weight there is not zero, and nowhere else.
+  if (s.k > 0) {
+    const index_t k = random.below(s.k);
+    const index_t column = random.below(s.n);
+    x.view()(k, column) = random.chance(0.5) ? std::numeric_limits<T>::infinity()
+                                             : std::numeric_limits<T>::quiet_NaN();
+    run(sk::scale(T{1}));
+    int bad = 0;
+    for (index_t r = 0; r < s.m; ++r) {
+      for (index_t c = 0; c < s.n; ++c) {
+        T sum{0};
+        for (index_t i = 0; i < s.k; ++i) {
+          if (c != column || i != k) sum += w.view()(r, i) * x.view()(i, c);
+        }
+        const bool hit = c == column && w.view()(r, k) != T{0};
+        const T got = y.view()(r, c);
+        bad += hit ? std::isfinite(got) : got != sum;
+      }
+    }
+    CHECK(bad == 0);
+  }
+  CHECK(w.data.intact());
+  CHECK(x.data.intact());
+  CHECK(y.data.intact());
+}
+
+template <class T>
+void check_all(shape s) {
+  rng random(static_cast<std::uint64_t>(s.m * 1000003 + s.k * 1009 + s.n));
+  for (const edge e : sparsekit_test::both_edges) {
+    for (const bool with_workspace : {false, true}) {
+      const index_t gap = random.below(4);
+      using R = sk::row_major;
+      using C = sk::col_major;
+      check_shape<T, R, R, R>(s, with_workspace, e, gap, random);
+      check_shape<T, R, R, C>(s, with_workspace, e, gap, random);
+      check_shape<T, R, C, R>(s, with_workspace, e, gap, random);
+      check_shape<T, R, C, C>(s, with_workspace, e, gap, random);
+      check_shape<T, C, R, R>(s, with_workspace, e, gap, random);
+      check_shape<T, C, R, C>(s, with_workspace, e, gap, random);
+      check_shape<T, C, C, R>(s, with_workspace, e, gap, random);
+      check_shape<T, C, C, C>(s, with_workspace, e, gap, random);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("dense products are exact for every tail", T, float, double) {
+  for (const index_t n : {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 31, 33, 47, 49, 64, 65, 100}) {
+    check_all<T>({13, 10, n});
+  }
+  for (index_t m = 1; m <= 40; ++m) check_all<T>({m, 5, m % 2 == 0 ? 1 : 11});
+  for (index_t k = 0; k <= 40; ++k) check_all<T>({7, k, k % 3 == 0 ? 1 : 6});
+  check_all<T>({100, 65, 130});
+}
+
+TEST_CASE_TEMPLATE("a column has the same bits at every place in a batch", T, float, double) {
+  const index_t m = 37, k = 61, n = 77;
+  rng random(5);
+  std::vector<T> w(static_cast<std::size_t>(m * k));
+  std::vector<T> column(static_cast<std::size_t>(k));
+  for (T& v : w) v = static_cast<T>(random.normal());
+  for (T& v : column) v = static_cast<T>(random.normal());
+  const sk::dense_view<const T> wv(w.data(), m, k);
+  const auto check_layouts = [&]<class X, class Y>(X, Y) {
+    matrix<T, X> x(k, n, 0, edge::left);
+    matrix<T, Y> y(m, n, 0, edge::left);
+    for (index_t c = 0; c < n; ++c) {
+      for (index_t i = 0; i < k; ++i) x.view()(i, c) = column[static_cast<std::size_t>(i)];
+    }
+    // One column whose Inf sends its tile the other way.
+    x.view()(3, 40) = std::numeric_limits<T>::infinity();
+    sk::multiply(wv, x.const_view(), y.view());
+    int different = 0;
+    for (index_t c = 0; c < n; ++c) {
+      for (index_t r = 0; r < m; ++r) {
+        const T first = y.view()(r, 0);
+        const T other = y.view()(r, c);
+        different += c != 40 && std::memcmp(&first, &other, sizeof(T)) != 0;
+      }
+    }
+    CHECK(different == 0);
+  };
+  check_layouts(sk::row_major{}, sk::row_major{});
+  check_layouts(sk::col_major{}, sk::row_major{});
+  check_layouts(sk::col_major{}, sk::col_major{});
+}
