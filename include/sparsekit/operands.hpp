@@ -48,6 +48,11 @@ template <class T, class L>
 dense_view<const std::remove_const_t<T>, L> matrix(const dense_view<T, L>& a) {
   return a;
 }
+template <class View>
+  requires requires(const View& a) { typename format_of<decltype(a.as_const())>::type; }
+auto matrix(const View& a) {
+  return a.as_const();
+}
 template <class Owner>
   requires requires(const Owner& a) { typename format_of<decltype(a.view())>::type; }
 auto matrix(const Owner& a) {

@@ -31,12 +31,28 @@ struct lanes<arch::avx2, float> : xsimd_lanes<float, xsimd::fma3<xsimd::avx2>> {
   }
   template <class Index>
   static SPARSEKIT_INLINE reg gather(mask m, const float* p, const Index* index) {
-    alignas(32) float t[8] = {};
-    const unsigned bits = static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(m)));
-    for (unsigned i = 0; bits >> i != 0; ++i) {
-      if (bits >> i & 1) t[i] = p[static_cast<index_t>(index[i])];
+    if constexpr (std::is_same_v<Index, std::int32_t>) {
+      const __m256i at = _mm256_maskload_epi32(index, m);
+      return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), p, at, _mm256_castsi256_ps(m), 4);
+    } else {
+      alignas(32) float t[8] = {};
+      const unsigned bits = static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(m)));
+      for (unsigned i = 0; bits >> i != 0; ++i) {
+        if (bits >> i & 1) t[i] = p[static_cast<index_t>(index[i])];
+      }
+      return _mm256_load_ps(t);
     }
-    return _mm256_load_ps(t);
+  }
+  // One vgather keeps more misses in flight than loads and inserts, which fill the scheduler.
+  template <class Index>
+  static SPARSEKIT_INLINE reg gather_far(const float* p, const Index* index) {
+    if constexpr (std::is_same_v<Index, std::int32_t>) {
+      const __m256i at = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index));
+      return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), p, at,
+                                      _mm256_castsi256_ps(_mm256_set1_epi32(-1)), 4);
+    } else {
+      return gather(p, index);
+    }
   }
 
   static SPARSEKIT_INLINE void transpose(reg* r) {
@@ -57,6 +73,15 @@ struct lanes<arch::avx2, float> : xsimd_lanes<float, xsimd::fma3<xsimd::avx2>> {
       r[j] = _mm256_permute2f128_ps(b[j], b[4 + j], 0x20);
       r[4 + j] = _mm256_permute2f128_ps(b[j], b[4 + j], 0x31);
     });
+  }
+
+  using four = __m256;
+  static SPARSEKIT_INLINE four load_four(const float* p) {
+    return _mm256_broadcast_ps(reinterpret_cast<const __m128*>(p));
+  }
+  template <int I>
+  static SPARSEKIT_INLINE reg pick(four q) {
+    return _mm256_permute_ps(q, I * 0x55);
   }
 
   static SPARSEKIT_INLINE magnitude_reg no_magnitude() { return _mm256_setzero_si256(); }
@@ -93,12 +118,30 @@ struct lanes<arch::avx2, double> : xsimd_lanes<double, xsimd::fma3<xsimd::avx2>>
   }
   template <class Index>
   static SPARSEKIT_INLINE reg gather(mask m, const double* p, const Index* index) {
-    alignas(32) double t[4] = {};
-    const unsigned bits = static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(m)));
-    for (unsigned i = 0; bits >> i != 0; ++i) {
-      if (bits >> i & 1) t[i] = p[static_cast<index_t>(index[i])];
+    if constexpr (std::is_same_v<Index, std::int32_t>) {
+      // The mask of the indices: every other 32-bit half of the mask of the lanes.
+      const __m256i halves = _mm256_permutevar8x32_epi32(m, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
+      const __m128i at = _mm_maskload_epi32(index, _mm256_castsi256_si128(halves));
+      return _mm256_mask_i32gather_pd(_mm256_setzero_pd(), p, at, _mm256_castsi256_pd(m), 8);
+    } else {
+      alignas(32) double t[4] = {};
+      const unsigned bits = static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(m)));
+      for (unsigned i = 0; bits >> i != 0; ++i) {
+        if (bits >> i & 1) t[i] = p[static_cast<index_t>(index[i])];
+      }
+      return _mm256_load_pd(t);
     }
-    return _mm256_load_pd(t);
+  }
+  // One vgather keeps more misses in flight than loads and inserts, which fill the scheduler.
+  template <class Index>
+  static SPARSEKIT_INLINE reg gather_far(const double* p, const Index* index) {
+    if constexpr (std::is_same_v<Index, std::int32_t>) {
+      const __m128i at = _mm_loadu_si128(reinterpret_cast<const __m128i*>(index));
+      return _mm256_mask_i32gather_pd(_mm256_setzero_pd(), p, at,
+                                      _mm256_castsi256_pd(_mm256_set1_epi64x(-1)), 8);
+    } else {
+      return gather(p, index);
+    }
   }
 
   static SPARSEKIT_INLINE void transpose(reg* r) {
@@ -110,6 +153,13 @@ struct lanes<arch::avx2, double> : xsimd_lanes<double, xsimd::fma3<xsimd::avx2>>
     r[1] = _mm256_permute2f128_pd(a1, a3, 0x20);
     r[2] = _mm256_permute2f128_pd(a0, a2, 0x31);
     r[3] = _mm256_permute2f128_pd(a1, a3, 0x31);
+  }
+
+  using four = __m256d;
+  static SPARSEKIT_INLINE four load_four(const double* p) { return _mm256_loadu_pd(p); }
+  template <int I>
+  static SPARSEKIT_INLINE reg pick(four q) {
+    return _mm256_permute4x64_pd(q, I * 0x55);
   }
 
   static SPARSEKIT_INLINE magnitude_reg no_magnitude() { return _mm256_setzero_si256(); }

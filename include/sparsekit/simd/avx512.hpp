@@ -32,11 +32,25 @@ struct lanes<arch::avx512, float> : xsimd_lanes<float, xsimd::avx512bw> {
   }
   template <class Index>
   static SPARSEKIT_INLINE reg gather(mask m, const float* p, const Index* index) {
-    alignas(64) float t[16] = {};
-    for (unsigned i = 0; m >> i != 0; ++i) {
-      if (m >> i & 1) t[i] = p[static_cast<index_t>(index[i])];
+    if constexpr (std::is_same_v<Index, std::int32_t>) {
+      const __m512i at = _mm512_maskz_loadu_epi32(m, index);
+      return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), m, at, p, 4);
+    } else {
+      alignas(64) float t[16] = {};
+      for (unsigned i = 0; m >> i != 0; ++i) {
+        if (m >> i & 1) t[i] = p[static_cast<index_t>(index[i])];
+      }
+      return _mm512_load_ps(t);
     }
-    return _mm512_load_ps(t);
+  }
+  // One vgather keeps more misses in flight than loads and inserts, which fill the scheduler.
+  template <class Index>
+  static SPARSEKIT_INLINE reg gather_far(const float* p, const Index* index) {
+    if constexpr (std::is_same_v<Index, std::int32_t>) {
+      return gather(__mmask16(0xffff), p, index);
+    } else {
+      return gather(p, index);
+    }
   }
 
   // Four stages of 16 shuffles: pairs, quads inside 128-bit parts, then the parts themselves.
@@ -67,6 +81,15 @@ struct lanes<arch::avx512, float> : xsimd_lanes<float, xsimd::avx512bw> {
       r[8 + j] = _mm512_shuffle_f32x4(high01, high23, 0x88);
       r[12 + j] = _mm512_shuffle_f32x4(high01, high23, 0xdd);
     });
+  }
+
+  using four = __m512;
+  static SPARSEKIT_INLINE four load_four(const float* p) {
+    return _mm512_broadcast_f32x4(_mm_loadu_ps(p));
+  }
+  template <int I>
+  static SPARSEKIT_INLINE reg pick(four q) {
+    return _mm512_permute_ps(q, I * 0x55);
   }
 
   static SPARSEKIT_INLINE magnitude_reg no_magnitude() { return _mm512_setzero_si512(); }
@@ -101,11 +124,25 @@ struct lanes<arch::avx512, double> : xsimd_lanes<double, xsimd::avx512bw> {
   }
   template <class Index>
   static SPARSEKIT_INLINE reg gather(mask m, const double* p, const Index* index) {
-    alignas(64) double t[8] = {};
-    for (unsigned i = 0; m >> i != 0; ++i) {
-      if (m >> i & 1) t[i] = p[static_cast<index_t>(index[i])];
+    if constexpr (std::is_same_v<Index, std::int32_t>) {
+      const __m256i at = _mm256_maskz_loadu_epi32(m, index);
+      return _mm512_mask_i32gather_pd(_mm512_setzero_pd(), m, at, p, 8);
+    } else {
+      alignas(64) double t[8] = {};
+      for (unsigned i = 0; m >> i != 0; ++i) {
+        if (m >> i & 1) t[i] = p[static_cast<index_t>(index[i])];
+      }
+      return _mm512_load_pd(t);
     }
-    return _mm512_load_pd(t);
+  }
+  // One vgather keeps more misses in flight than loads and inserts, which fill the scheduler.
+  template <class Index>
+  static SPARSEKIT_INLINE reg gather_far(const double* p, const Index* index) {
+    if constexpr (std::is_same_v<Index, std::int32_t>) {
+      return gather(__mmask8(0xff), p, index);
+    } else {
+      return gather(p, index);
+    }
   }
 
   static SPARSEKIT_INLINE void transpose(reg* r) {
@@ -125,6 +162,15 @@ struct lanes<arch::avx512, double> : xsimd_lanes<double, xsimd::avx512bw> {
       r[4 + j] = _mm512_shuffle_f64x2(high01, high23, 0x88);
       r[6 + j] = _mm512_shuffle_f64x2(high01, high23, 0xdd);
     });
+  }
+
+  using four = __m512d;
+  static SPARSEKIT_INLINE four load_four(const double* p) {
+    return _mm512_broadcast_f64x4(_mm256_loadu_pd(p));
+  }
+  template <int I>
+  static SPARSEKIT_INLINE reg pick(four q) {
+    return _mm512_permutex_pd(q, I * 0x55);
   }
 
   static SPARSEKIT_INLINE magnitude_reg no_magnitude() { return _mm512_setzero_si512(); }

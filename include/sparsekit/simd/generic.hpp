@@ -5,8 +5,10 @@
 //   zero, broadcast, load, store    unaligned; `stream_load` hints nothing yet reads once
 //   mask, first(n)                  the first n lanes; load/store with a mask touch no other byte
 //   fma(a, b, c) = a * b + c        fused on every ISA, so that sums have the same rounding everywhere
-//   gather(p, index)                p[index[0]], p[index[1]], ...
+//   gather(p, index)                p[index[0]], p[index[1]], ...; gather_far: where p misses the L2 cache
 //   transpose(r)                    `width` registers as a square matrix
+//   four, load_four, pick<I>        four values loaded at once; one of them in all lanes, by a shuffle that
+//                                   stays inside 128 bits and so leaves the load ports alone
 //   magnitude_bits, any_not_finite  to notice Inf and NaN by their exponent, immune to -ffast-math
 #pragma once
 
@@ -46,6 +48,16 @@ SPARSEKIT_INLINE bool is_finite(T x) {
   typename bits::type b;
   std::memcpy(&b, &x, sizeof b);
   return (b & bits::magnitude) < bits::infinity;
+}
+
+/// Hides where a value comes from, so that the compiler neither folds its load into a user nor moves it.
+template <class V>
+SPARSEKIT_INLINE void opaque(V& v) {
+#if defined(__GNUC__) || defined(__clang__)
+  asm volatile("" : "+r"(v));
+#else
+  static_cast<void>(v);
+#endif
 }
 
 template <class T>
@@ -101,7 +113,18 @@ struct lanes<arch::scalar, T> {
   static SPARSEKIT_INLINE reg gather(mask m, const T* p, const Index* index) {
     return m ? p[static_cast<index_t>(*index)] : T{0};
   }
+  template <class Index>
+  static SPARSEKIT_INLINE reg gather_far(const T* p, const Index* index) {
+    return gather(p, index);
+  }
   static SPARSEKIT_INLINE void transpose(reg*) {}
+
+  using four = const T*;
+  static SPARSEKIT_INLINE four load_four(const T* p) { return p; }
+  template <int I>
+  static SPARSEKIT_INLINE reg pick(four q) {
+    return q[I];
+  }
 
   static SPARSEKIT_INLINE magnitude_reg no_magnitude() { return 0; }
   static SPARSEKIT_INLINE magnitude_reg max_magnitude(magnitude_reg m, reg v) {

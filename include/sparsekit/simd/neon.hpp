@@ -57,6 +57,10 @@ struct neon_lanes {
     for (int i = 0; i < m.count; ++i) t[i] = p[static_cast<index_t>(index[i])];
     return load(t);
   }
+  template <class Index>
+  static SPARSEKIT_INLINE reg gather_far(const T* p, const Index* index) {
+    return gather(p, index);
+  }
 };
 
 template <>
@@ -74,6 +78,14 @@ struct lanes<arch::neon, float> : neon_lanes<float> {
     r[2] = vcombine_f32(vget_high_f32(a.val[0]), vget_high_f32(b.val[0]));
     r[3] = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
   }
+  // vfmaq of a vdupq_laneq becomes one by-element fmla: the broadcast is free.
+  using four = float32x4_t;
+  static SPARSEKIT_INLINE four load_four(const float* p) { return vld1q_f32(p); }
+  template <int I>
+  static SPARSEKIT_INLINE reg pick(four q) {
+    return vdupq_laneq_f32(q, I);
+  }
+
   static SPARSEKIT_INLINE magnitude_reg no_magnitude() { return vdupq_n_u32(0); }
   static SPARSEKIT_INLINE magnitude_reg max_magnitude(magnitude_reg m, reg v) {
     return vmaxq_u32(m, vbicq_u32(vreinterpretq_u32_f32(float32x4_t(v)), vdupq_n_u32(1u << 31)));
@@ -96,6 +108,15 @@ struct lanes<arch::neon, double> : neon_lanes<double> {
     r[0] = vzip1q_f64(a, b);
     r[1] = vzip2q_f64(a, b);
   }
+  using four = float64x2x2_t;
+  static SPARSEKIT_INLINE four load_four(const double* p) {
+    return {{vld1q_f64(p), vld1q_f64(p + 2)}};
+  }
+  template <int I>
+  static SPARSEKIT_INLINE reg pick(four q) {
+    return vdupq_laneq_f64(q.val[I / 2], I % 2);
+  }
+
   static SPARSEKIT_INLINE magnitude_reg no_magnitude() { return vdupq_n_u32(0); }
   // Only the high words of the magnitudes, which hold the exponents: there is no 64-bit maximum.
   static SPARSEKIT_INLINE magnitude_reg max_magnitude(magnitude_reg m, reg v) {
