@@ -1,0 +1,455 @@
+// Malformed COO, CSR and CSC: each error with its code, place, index, what was found and what is
+// allowed. All arrays stand against guard pages, so a read outside them ends the test.
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sparsekit/formats/coo.hpp"
+#include "sparsekit/formats/csc.hpp"
+#include "sparsekit/formats/csr.hpp"
+#include "support/describe.hpp"
+#include "support/guard.hpp"
+
+namespace sk = sparsekit;
+using sk::errc;
+using sk::index_t;
+using sparsekit_test::both_edges;
+using sparsekit_test::describe;
+using sparsekit_test::edge;
+using sparsekit_test::guarded;
+
+namespace {
+
+/// One comparison for all types: doctest's macros are expensive in templates.
+void expect(std::string_view found, std::string_view expected, int line = __builtin_LINE()) {
+  CAPTURE(line);
+  CHECK(std::string(found) == std::string(expected));
+}
+
+template <class Index, class Offset>
+struct index_types {
+  using index = Index;
+  using offset = Offset;
+};
+
+/// One compressed matrix in guarded arrays; tests spoil one thing at a time.
+template <class Index, class Offset>
+struct compressed {
+  sk::extents shape{4, 5};
+  std::vector<Offset> offsets{0, 2, 2, 5, 6};
+  std::vector<Index> indices{1, 4, 0, 2, 3, 4};
+  std::vector<float> values{1, 2, 3, 4, 5, 6};
+
+  /// Validates it as CSR, or as the CSC of the transpose, at both edges; the results must agree.
+  /// Only CSR has options: CSC kernels need sorted columns.
+  sk::status check(bool as_csc, sk::validate_options options = {}) const {
+    sk::status results[2];
+    for (edge e : both_edges) {
+      guarded<Offset> o(offsets, e);
+      guarded<Index> i(indices, e);
+      guarded<float> v(values, e);
+      o.freeze();
+      i.freeze();
+      v.freeze();
+      sk::status& s = results[e == edge::left ? 0 : 1];
+      if (as_csc) {
+        const sk::csc_view<const float, Index, Offset> a{{shape.cols, shape.rows},
+                                                         std::as_const(o).view(),
+                                                         std::as_const(i).view(),
+                                                         std::as_const(v).view()};
+        s = sk::validate(a);
+      } else {
+        const sk::csr_view<const float, Index, Offset> a{
+            shape, std::as_const(o).view(), std::as_const(i).view(), std::as_const(v).view()};
+        s = sk::validate(a, options);
+      }
+    }
+    expect(describe(results[0]), describe(results[1]));
+    return results[0];
+  }
+  std::string csr(sk::validate_options options = {}) const {
+    return describe(check(false, options));
+  }
+  std::string csc() const { return describe(check(true)); }
+};
+
+template <class T>
+T as(std::int64_t value) {
+  return static_cast<T>(value);
+}
+template <class T>
+std::string text(T value) {
+  return sk::any_integer(value).text();
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("CSR and CSC: every malformed structure", Types,
+                   index_types<std::int32_t, std::int32_t>, index_types<std::int16_t, std::int64_t>,
+                   index_types<std::uint16_t, std::uint16_t>,
+                   index_types<std::uint32_t, std::uint64_t>,
+                   index_types<std::int64_t, std::int16_t>,
+                   index_types<std::uint64_t, std::uint32_t>) {
+  using Index = typename Types::index;
+  using Offset = typename Types::offset;
+  compressed<Index, Offset> a;
+  expect(a.csr(), "ok");
+  expect(a.csc(), "ok");
+
+  SUBCASE("first offset") {
+    a.offsets[0] = 1;
+    expect(
+        a.csr(),
+        "bad_first_offset entry -1 row -1 got 1 allowed 0 | csr: row_ptr starts with 1, expected "
+        "0");
+    expect(
+        a.csc(),
+        "bad_first_offset entry -1 row -1 got 1 allowed 0 | csc: col_ptr starts with 1, expected "
+        "0");
+    a.offsets[0] = as<Offset>(-1);
+    const std::string found = text(as<Offset>(-1));
+    expect(a.csr(), "bad_first_offset entry -1 row -1 got " + found +
+                        " allowed 0 | csr: row_ptr starts with " + found + ", expected 0");
+  }
+  SUBCASE("an offset decreases") {
+    a.offsets[2] = 1;
+    expect(a.csr(),
+           "offsets_decrease entry 2 row -1 got 1 allowed 2 | csr: row_ptr decreases to 1 at entry "
+           "2, below 2");
+    expect(a.csc(),
+           "offsets_decrease entry 2 row -1 got 1 allowed 2 | csc: col_ptr decreases to 1 at entry "
+           "2, below 2");
+  }
+  SUBCASE("an offset jumps far beyond nnz, and back") {
+    a.offsets[2] = std::numeric_limits<Offset>::max();
+    const std::string found = text(std::numeric_limits<Offset>::max());
+    expect(a.csr(), "offsets_decrease entry 3 row -1 got 5 allowed " + found +
+                        " | csr: row_ptr decreases to 5 at entry 3, below " + found);
+  }
+  SUBCASE("an offset is negative, or as an unsigned one huge") {
+    a.offsets[1] = as<Offset>(-2);
+    const std::string found = text(as<Offset>(-2));
+    if (std::is_signed_v<Offset>) {
+      expect(a.csr(),
+             "offsets_decrease entry 1 row -1 got -2 allowed 0 | csr: row_ptr decreases to -2 at "
+             "entry 1, below 0");
+    } else {
+      expect(a.csr(), "offsets_decrease entry 2 row -1 got 2 allowed " + found +
+                          " | csr: row_ptr decreases to 2 at entry 2, below " + found);
+    }
+  }
+  SUBCASE("last offset below nnz") {
+    a.offsets[4] = 5;
+    expect(
+        a.csr(),
+        "bad_last_offset entry -1 row -1 got 5 allowed 6 | csr: row_ptr ends with 5, expected 6");
+    expect(
+        a.csc(),
+        "bad_last_offset entry -1 row -1 got 5 allowed 6 | csc: col_ptr ends with 5, expected 6");
+  }
+  SUBCASE("last offset beyond nnz") {
+    a.offsets[4] = std::numeric_limits<Offset>::max();
+    const std::string found = text(std::numeric_limits<Offset>::max());
+    expect(a.csr(), "bad_last_offset entry -1 row -1 got " + found +
+                        " allowed 6 | csr: row_ptr ends with " + found + ", expected 6");
+  }
+  SUBCASE("one offset too few, one too many, none") {
+    a.offsets.pop_back();
+    expect(
+        a.csr(),
+        "length_mismatch entry -1 row -1 got 4 allowed 5 | csr: row_ptr has length 4, expected 5");
+    expect(
+        a.csc(),
+        "length_mismatch entry -1 row -1 got 4 allowed 5 | csc: col_ptr has length 4, expected 5");
+    a.offsets = {0, 2, 2, 5, 6, 6};
+    expect(
+        a.csr(),
+        "length_mismatch entry -1 row -1 got 6 allowed 5 | csr: row_ptr has length 6, expected 5");
+    a.offsets.clear();
+    expect(
+        a.csr(),
+        "length_mismatch entry -1 row -1 got 0 allowed 5 | csr: row_ptr has length 0, expected 5");
+  }
+  SUBCASE("values and indices differ in length") {
+    a.values.pop_back();
+    expect(
+        a.csr(),
+        "length_mismatch entry -1 row -1 got 5 allowed 6 | csr: values has length 5, expected 6");
+    expect(
+        a.csc(),
+        "length_mismatch entry -1 row -1 got 5 allowed 6 | csc: values has length 5, expected 6");
+    a.values = {1, 2, 3, 4, 5, 6, 7};
+    expect(
+        a.csr(),
+        "length_mismatch entry -1 row -1 got 7 allowed 6 | csr: values has length 7, expected 6");
+  }
+  SUBCASE("an index at the bound") {
+    a.indices[4] = 5;
+    expect(
+        a.csr(),
+        "column_out_of_range entry 4 row 2 got 5 allowed 5 | csr: column index 5 at entry 4 (row "
+        "2) is not below cols = 5");
+    expect(
+        a.csc(),
+        "row_out_of_range entry 4 row 2 got 5 allowed 5 | csc: row index 5 at entry 4 (column 2) "
+        "is not below rows = 5");
+  }
+  SUBCASE("an index of -1, or the largest unsigned one") {
+    a.indices[2] = as<Index>(-1);
+    const std::string found = text(as<Index>(-1));
+    expect(a.csr(), "column_out_of_range entry 2 row 2 got " + found +
+                        " allowed 5 | csr: column index " + found +
+                        " at entry 2 (row 2) is not below cols = 5");
+    expect(a.csc(), "row_out_of_range entry 2 row 2 got " + found + " allowed 5 | csc: row index " +
+                        found + " at entry 2 (column 2) is not below rows = 5");
+    a.indices[2] = std::numeric_limits<Index>::max();
+    expect(sk::name_of(a.check(false).code), "column_out_of_range");
+    expect(sk::name_of(a.check(true).code), "row_out_of_range");
+  }
+  SUBCASE("unsorted") {
+    std::swap(a.indices[3], a.indices[4]);
+    expect(
+        a.csr(),
+        "not_sorted entry 4 row 2 got 2 allowed 3 | csr: columns 2 at entry 4 (row 2) follows 3");
+    expect(a.csc(),
+           "not_sorted entry 4 row 2 got 2 allowed 3 | csc: row_indices 2 at entry 4 (column 2) "
+           "follows 3");
+    expect(a.csr({.allow_unsorted = true}), "ok");
+  }
+  SUBCASE("two entries at one place") {
+    a.indices[1] = 1;
+    expect(a.csr(),
+           "duplicate_entry entry 1 row 0 got 1 allowed 1 | csr: columns 1 at entry 1 (row 0) "
+           "occurs twice");
+    expect(a.csc(),
+           "duplicate_entry entry 1 row 0 got 1 allowed 1 | csc: row_indices 1 at entry 1 (column "
+           "0) occurs twice");
+    expect(a.csr({.allow_unsorted = true}), "ok");
+  }
+  SUBCASE("no columns to be in") {
+    a.shape.cols = 0;
+    expect(
+        a.csr(),
+        "column_out_of_range entry 0 row 0 got 1 allowed 0 | csr: column index 1 at entry 0 (row "
+        "0) is not below cols = 0");
+  }
+  SUBCASE("negative sizes") {
+    a.shape = {-4, 5};
+    expect(a.csr(), "negative_size entry -1 row -1 got -4 allowed 0 | csr: rows = -4 is negative");
+    expect(a.csc(), "negative_size entry -1 row -1 got -4 allowed 0 | csc: cols = -4 is negative");
+    a.shape = {4, -5};
+    expect(a.csr(), "negative_size entry -1 row -1 got -5 allowed 0 | csr: cols = -5 is negative");
+    expect(a.csc(), "negative_size entry -1 row -1 got -5 allowed 0 | csc: rows = -5 is negative");
+  }
+  SUBCASE("sizes that no offsets can have") {
+    a.shape.rows = std::numeric_limits<index_t>::max();
+    expect(a.csr(),
+           "size_overflow entry -1 row -1 got 9223372036854775807 allowed 9223372036854775806 | "
+           "csr: row_ptr = 9223372036854775807 exceeds 9223372036854775806");
+    expect(sk::name_of(a.check(true).code), "size_overflow");
+    a.shape.rows = index_t{1} << 32;
+    expect(a.csr(),
+           "length_mismatch entry -1 row -1 got 5 allowed 4294967297 | csr: row_ptr has length 5, "
+           "expected 4294967297");
+  }
+  SUBCASE("explicit zeros are entries") {
+    a.values[1] = 0.f;
+    a.values[2] = -0.f;
+    expect(a.csr(), "ok");
+  }
+}
+
+TEST_CASE("CSR and CSC: null arrays") {
+  const std::int32_t offsets[] = {0, 1, 2};
+  const std::int32_t indices[] = {0, 1};
+  const float values[] = {1, 2};
+  using csr = sk::csr_view<const float>;
+  using csc = sk::csc_view<const float>;
+  CHECK(sk::validate(csr{{2, 2}, offsets, indices, values}));
+  CHECK(describe(sk::validate(
+            csr{{2, 2}, {static_cast<const std::int32_t*>(nullptr), 3}, indices, values})) ==
+        "null_array entry -1 row -1 got 0 allowed 3 | csr: row_ptr is null, expected length 3");
+  CHECK(describe(sk::validate(
+            csr{{2, 2}, offsets, {static_cast<const std::int32_t*>(nullptr), 2}, values})) ==
+        "null_array entry -1 row -1 got 0 allowed 2 | csr: columns is null, expected length 2");
+  CHECK(describe(
+            sk::validate(csc{{2, 2}, offsets, indices, {static_cast<const float*>(nullptr), 2}})) ==
+        "null_array entry -1 row -1 got 0 allowed 2 | csc: values is null, expected length 2");
+  CHECK(
+      describe(sk::validate(csr{{2, 2}, offsets, {indices, -2}, values})) ==
+      "length_mismatch entry -1 row -1 got -2 allowed 2 | csr: columns has length -2, expected 2");
+  // A length beyond 2^63 is negative as a signed one.
+  CHECK(sk::validate(csr{{2, 2}, offsets, {indices, std::size_t{1} << 63}, values}).code ==
+        errc::length_mismatch);
+}
+
+TEST_CASE("CSR and CSC: empty in every way") {
+  const std::int32_t zeros[] = {0, 0, 0, 0};
+  for (edge e : both_edges) {
+    const guarded<std::int32_t> one(sk::array_view<const std::int32_t>(zeros, 1), e);
+    const guarded<std::int32_t> four(zeros, e);
+    CHECK(sk::validate(sk::csr_view<const float>{{0, 0}, one.view(), {}, {}}));
+    CHECK(sk::validate(sk::csr_view<const float>{{0, 7}, one.view(), {}, {}}));
+    CHECK(sk::validate(sk::csr_view<const float>{{3, 0}, four.view(), {}, {}}));
+    CHECK(sk::validate(sk::csr_view<const float>{{3, 7}, four.view(), {}, {}}));
+    CHECK(sk::validate(sk::csc_view<const float>{{7, 0}, one.view(), {}, {}}));
+    CHECK(sk::validate(sk::csc_view<const float>{{0, 3}, four.view(), {}, {}}));
+  }
+  // Even 0 x 0 has one offset.
+  CHECK(describe(sk::validate(sk::csr_view<const float>{})) ==
+        "length_mismatch entry -1 row -1 got 0 allowed 1 | csr: row_ptr has length 0, expected 1");
+  const std::int32_t first_and_only[] = {0, 1};
+  const std::int32_t column[] = {0};
+  const float value[] = {0.f};
+  CHECK(sk::validate(sk::csr_view<const float>{{1, 1}, first_and_only, column, value}));
+  // First, last and all but one row empty.
+  const std::int32_t middle_row[] = {0, 0, 2, 2};
+  const std::int32_t columns[] = {0, 1};
+  const float values[] = {1, 2};
+  CHECK(sk::validate(sk::csr_view<const float>{{3, 2}, middle_row, columns, values}));
+}
+
+TEST_CASE("indices at the limit of their type") {
+  const std::int32_t offsets[] = {0, 1};
+  const float value[] = {1.f};
+  const auto check = [&](auto index, index_t cols) {
+    const decltype(index) column[] = {index};
+    return describe(sk::validate(
+        sk::csr_view<const float, decltype(index)>{{1, cols}, offsets, column, value}));
+  };
+  CHECK(check(std::int32_t{2147483646}, 2147483647) == "ok");
+  CHECK(check(std::int32_t{2147483647}, 2147483647) ==
+        "column_out_of_range entry 0 row 0 got 2147483647 allowed 2147483647 | "
+        "csr: column index 2147483647 at entry 0 (row 0) is not below cols = 2147483647");
+  CHECK(check(std::int32_t{2147483647}, index_t{1} << 31) == "ok");
+  CHECK(check(std::uint32_t{4294967295u}, index_t{1} << 32) == "ok");
+  CHECK(check(std::uint32_t{4294967295u}, (index_t{1} << 32) - 1) ==
+        "column_out_of_range entry 0 row 0 got 4294967295 allowed 4294967295 | "
+        "csr: column index 4294967295 at entry 0 (row 0) is not below cols = 4294967295");
+  CHECK(check(std::uint32_t{4294967295u}, 2147483647) ==
+        "column_out_of_range entry 0 row 0 got 4294967295 allowed 2147483647 | "
+        "csr: column index 4294967295 at entry 0 (row 0) is not below cols = 2147483647");
+  CHECK(check(std::uint16_t{65535}, 65536) == "ok");
+  CHECK(check(std::uint16_t{65535}, 65535).substr(0, 19) == "column_out_of_range");
+  CHECK(check(std::int16_t{-1}, 65536).substr(0, 19) == "column_out_of_range");
+  CHECK(check(std::uint64_t{18446744073709551615u}, 5) ==
+        "column_out_of_range entry 0 row 0 got 18446744073709551615 allowed 5 | "
+        "csr: column index 18446744073709551615 at entry 0 (row 0) is not below cols = 5");
+  CHECK(check(std::uint64_t{1} << 63, std::numeric_limits<index_t>::max()).substr(0, 19) ==
+        "column_out_of_range");
+}
+
+namespace {
+
+template <class Index>
+struct coordinates {
+  sk::extents shape{4, 5};
+  std::vector<Index> rows{3, 0, 0, 2};
+  std::vector<Index> columns{4, 1, 1, 0};
+  std::vector<float> values{1, 2, 3, 0};
+
+  std::string check() const {
+    std::string results[2];
+    for (edge e : both_edges) {
+      guarded<Index> r(rows, e);
+      guarded<Index> c(columns, e);
+      guarded<float> v(values, e);
+      r.freeze();
+      c.freeze();
+      v.freeze();
+      results[e == edge::left ? 0 : 1] = describe(sk::validate(sk::coo_view<const float, Index>{
+          shape, std::as_const(r).view(), std::as_const(c).view(), std::as_const(v).view()}));
+    }
+    expect(results[0], results[1]);
+    return results[0];
+  }
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("COO: every malformed structure", Index, std::int16_t, std::uint16_t,
+                   std::int32_t, std::uint32_t, std::int64_t, std::uint64_t) {
+  coordinates<Index> a;
+  expect(a.check(), "ok");  // unsorted, with a duplicate and an explicit zero
+
+  SUBCASE("row index") {
+    a.rows[2] = 4;
+    expect(a.check(),
+           "row_out_of_range entry 2 row -1 got 4 allowed 4 | coo: row index 4 at entry 2 is not "
+           "below rows = 4");
+    a.rows[2] = as<Index>(-1);
+    const std::string found = text(as<Index>(-1));
+    expect(a.check(), "row_out_of_range entry 2 row -1 got " + found +
+                          " allowed 4 | coo: row index " + found +
+                          " at entry 2 is not below rows = 4");
+  }
+  SUBCASE("column index") {
+    a.columns[3] = 5;
+    expect(a.check(),
+           "column_out_of_range entry 3 row -1 got 5 allowed 5 | coo: column index 5 at entry 3 is "
+           "not below cols = 5");
+    a.columns[3] = as<Index>(-1);
+    const std::string found = text(as<Index>(-1));
+    expect(a.check(), "column_out_of_range entry 3 row -1 got " + found +
+                          " allowed 5 | coo: column index " + found +
+                          " at entry 3 is not below cols = 5");
+  }
+  SUBCASE("lengths") {
+    a.rows.pop_back();
+    expect(a.check(),
+           "length_mismatch entry -1 row -1 got 3 allowed 4 | coo: row_indices has length 3, "
+           "expected 4");
+    a.rows.push_back(0);
+    a.values.push_back(1);
+    expect(
+        a.check(),
+        "length_mismatch entry -1 row -1 got 5 allowed 4 | coo: values has length 5, expected 4");
+    a.values.pop_back();
+    a.columns.pop_back();
+    expect(a.check(),
+           "length_mismatch entry -1 row -1 got 4 allowed 3 | coo: row_indices has length 4, "
+           "expected 3");
+  }
+  SUBCASE("negative sizes") {
+    a.shape = {-1, 5};
+    expect(a.check(),
+           "negative_size entry -1 row -1 got -1 allowed 0 | coo: rows = -1 is negative");
+    a.shape = {4, -1};
+    expect(a.check(),
+           "negative_size entry -1 row -1 got -1 allowed 0 | coo: cols = -1 is negative");
+  }
+  SUBCASE("empty shapes hold no entries") {
+    a.shape = {0, 5};
+    expect(a.check(),
+           "row_out_of_range entry 0 row -1 got 3 allowed 0 | coo: row index 3 at entry 0 is not "
+           "below rows = 0");
+    a.rows.clear();
+    a.columns.clear();
+    a.values.clear();
+    expect(a.check(), "ok");
+    a.shape = {0, 0};
+    expect(a.check(), "ok");
+  }
+}
+
+TEST_CASE("COO: null arrays, negative length") {
+  const std::int32_t index[] = {0, 1};
+  const float value[] = {1, 2};
+  const std::int32_t* no_index = nullptr;
+  const float* no_value = nullptr;
+  using coo = sk::coo_view<const float>;
+  CHECK(sk::validate(coo{{3, 3}, {no_index, 0}, {no_index, 0}, {no_value, 0}}));
+  CHECK(describe(sk::validate(coo{{3, 3}, {no_index, 2}, index, value})) ==
+        "null_array entry -1 row -1 got 0 allowed 2 | coo: row_indices is null, expected length 2");
+  CHECK(describe(sk::validate(coo{{3, 3}, index, {no_index, 2}, value})) ==
+        "null_array entry -1 row -1 got 0 allowed 2 | coo: columns is null, expected length 2");
+  CHECK(describe(sk::validate(coo{{3, 3}, index, index, {no_value, 2}})) ==
+        "null_array entry -1 row -1 got 0 allowed 2 | coo: values is null, expected length 2");
+  CHECK(
+      describe(sk::validate(coo{{3, 3}, index, {index, -1}, value})) ==
+      "length_mismatch entry -1 row -1 got -1 allowed 2 | coo: columns has length -1, expected 2");
+}
