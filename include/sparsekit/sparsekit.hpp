@@ -10,4 +10,5 @@
 #include "convert/to_dense.hpp"
 #include "convert/transpose.hpp"
 #include "multiply.hpp"
+#include "pack/pack.hpp"
 #include "version.hpp"

@@ -123,6 +123,17 @@ class growing_buffer {
     data_[size_++] = value;
     return {};
   }
+  /// Adds `count` uninitialised elements and points `first` at them, until the next growth.
+  [[nodiscard]] status extend(index_t count, T*& first) {
+    if (size_ + count > data_.size()) {
+      const index_t doubled = data_.size() * 2;
+      const index_t needed = size_ + count;
+      if (status s = data_.resize(doubled > needed ? doubled : needed + 64); !s) return s;
+    }
+    first = data_.data() + size_;
+    size_ += count;
+    return {};
+  }
   T* data() { return data_.data(); }
   const T* data() const { return data_.data(); }
   index_t size() const { return size_; }

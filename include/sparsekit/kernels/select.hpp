@@ -3,6 +3,9 @@
 
 #include "dense/gemm.hpp"
 #include "dense/gemv.hpp"
+#include "nm/inplace.hpp"
+#include "nm/lookup.hpp"
+#include "nm/panel.hpp"
 #include "spmm/bsr.hpp"
 #include "spmm/csr.hpp"
 #include "spmm/quads.hpp"
@@ -25,6 +28,7 @@ struct dense {};
 struct sell {};
 struct bsr {};
 struct packed {};
+struct nm {};
 }  // namespace format
 
 template <class A>
@@ -52,6 +56,10 @@ struct format_of<sell_view<T, I, O>> {
 template <class T, class I, class O>
 struct format_of<bsr_view<T, I, O>> {
   using type = format::bsr;
+};
+template <class T>
+struct format_of<packed_nm_view<T>> {
+  using type = format::nm;
 };
 template <class T, class L>
 struct format_of<dense_view<T, L>> {

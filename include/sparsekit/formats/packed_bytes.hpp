@@ -1,0 +1,158 @@
+// Packed bytes: the one block of memory that a packed form lives in, so that it can be written to a file
+// and mapped back. A header names what the bytes are; whoever loads them validates them first.
+//
+//   offset 0   packed_header, 64 bytes a section after it, then the sections, each on a cache line
+//
+// All numbers are little-endian, as on every target of this library.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "../core/storage.hpp"
+
+namespace sparsekit {
+inline namespace v0 {
+
+static_assert(std::endian::native == std::endian::little, "packed bytes are little-endian");
+
+/// "sparsekt", read as a little-endian number.
+inline constexpr std::uint64_t packed_magic = 0x746b657372617073u;
+/// Raised whenever the meaning of any packed bytes changes.
+inline constexpr std::uint32_t packed_version = 1;
+/// Readable bytes beyond the last section: kernels load whole words of indices and values ahead.
+inline constexpr index_t packed_slack = 128;
+inline constexpr int packed_max_sections = 6;
+
+enum class packed_form : std::uint16_t { quads = 1, wide = 2, nm = 3 };
+enum class packed_type : std::uint16_t { f32 = 1, f64 = 2 };
+
+template <class T>
+inline constexpr packed_type packed_type_of = sizeof(T) == 4 ? packed_type::f32 : packed_type::f64;
+
+struct packed_section {
+  std::int64_t offset = 0;  ///< from the start of the header, a multiple of 64
+  std::int64_t bytes = 0;
+};
+
+struct packed_header {
+  std::uint64_t magic = packed_magic;
+  std::uint32_t version = packed_version;
+  packed_form form{};
+  packed_type type{};
+  std::uint64_t checksum = 0;  ///< of everything from `total_bytes` on
+  std::int64_t total_bytes = 0;
+  std::int64_t rows = 0;
+  std::int64_t cols = 0;
+  std::int64_t nnz = 0;    ///< entries of the source
+  std::int64_t slots = 0;  ///< multiplications a column of X: nnz and the filled slots
+  std::int32_t row_block = 0;
+  std::int32_t column_block = 0;
+  std::int32_t interleave = 0;
+  std::int32_t section_count = 0;
+  packed_section sections[packed_max_sections]{};
+};
+static_assert(std::is_trivially_copyable_v<packed_header> && sizeof(packed_header) == 176);
+
+SPARSEKIT_EXEC_BEGIN_IN_V0
+
+/// 64-bit mixing hash, eight bytes a step. For damage, not for malice: `validate` does not rely on it.
+inline std::uint64_t packed_checksum(const std::byte* data, index_t n) {
+  std::uint64_t h = 0x9e3779b97f4a7c15u;
+  index_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    std::uint64_t w;
+    std::memcpy(&w, data + i, 8);
+    h = std::rotl(h ^ w, 29) * 0xff51afd7ed558ccdu;
+  }
+  std::uint64_t last = 0;
+  if (i < n) std::memcpy(&last, data + i, static_cast<std::size_t>(n - i));
+  h = std::rotl(h ^ last ^ static_cast<std::uint64_t>(n), 29) * 0xc4ceb9fe1a85ec53u;
+  return h ^ (h >> 32);
+}
+
+/// The checksum that a header should carry.
+inline std::uint64_t packed_checksum_of(const std::byte* bytes, index_t total) {
+  constexpr index_t from = offsetof(packed_header, total_bytes);
+  return packed_checksum(bytes + from, total - from);
+}
+
+/// Lays out sections of the given lengths behind the header, which it completes except for the checksum.
+inline status layout_packed(packed_header& header, const index_t* lengths, int count) {
+  constexpr index_t line = static_cast<index_t>(storage_alignment);
+  index_t at = round_up(index_t{sizeof(packed_header)}, line);
+  header.section_count = count;
+  for (int i = 0; i < count; ++i) {
+    header.sections[i] = {at, lengths[i]};
+    if (!checked_add(at, lengths[i], at) || !checked_add(at, line + packed_slack, at)) {
+      return {.code = errc::size_overflow, .object = "packed", .detail = "bytes",
+              .got = lengths[i], .allowed = std::numeric_limits<index_t>::max()};
+    }
+    at = at / line * line;
+  }
+  header.total_bytes = at + packed_slack;
+  return {};
+}
+
+/// Header and sections of untrusted bytes: magic, version, form, type, lengths, checksum. What the
+/// sections hold is for the form's own validate.
+inline status validate_packed_header(array_view<const std::byte> bytes, packed_form form,
+                                     packed_type type, packed_header& header) {
+  const auto fail = [](errc code, const char* detail, any_integer got, any_integer allowed) {
+    return status{.code = code, .object = "packed", .detail = detail, .got = got,
+                  .allowed = allowed};
+  };
+  if (bytes.size() < index_t{sizeof(packed_header)}) {
+    return fail(errc::truncated, "header", bytes.size(), sizeof(packed_header));
+  }
+  std::memcpy(&header, bytes.data(), sizeof header);
+  if (header.magic != packed_magic) return fail(errc::bad_magic, "magic", header.magic, packed_magic);
+  if (header.version != packed_version) {
+    return fail(errc::bad_version, "version", header.version, packed_version);
+  }
+  if (header.form != form) {
+    return fail(errc::unsupported, "form", static_cast<int>(header.form), static_cast<int>(form));
+  }
+  if (header.type != type) {
+    return fail(errc::unsupported, "type", static_cast<int>(header.type), static_cast<int>(type));
+  }
+  if (header.total_bytes != bytes.size()) {
+    return fail(errc::truncated, "bytes", bytes.size(), header.total_bytes);
+  }
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % storage_alignment != 0) {
+    return fail(errc::bad_argument, "address modulo 64",
+                reinterpret_cast<std::uintptr_t>(bytes.data()) % storage_alignment, 0);
+  }
+  if (header.checksum != packed_checksum_of(bytes.data(), bytes.size())) {
+    return fail(errc::bad_checksum, "checksum", header.checksum,
+                packed_checksum_of(bytes.data(), bytes.size()));
+  }
+  if (header.rows < 0 || header.cols < 0 || header.nnz < 0 || header.slots < header.nnz) {
+    return fail(errc::corrupt, "sizes", header.slots, header.nnz);
+  }
+  if (header.section_count < 0 || header.section_count > packed_max_sections) {
+    return fail(errc::corrupt, "sections", header.section_count, packed_max_sections);
+  }
+  for (int i = 0; i < header.section_count; ++i) {
+    const packed_section& s = header.sections[i];
+    index_t end = 0;
+    if (s.offset < index_t{sizeof(packed_header)} || s.offset % index_t{storage_alignment} != 0 ||
+        s.bytes < 0 || !checked_add(s.offset, s.bytes, end) || !checked_add(end, packed_slack, end) ||
+        end > header.total_bytes) {
+      return fail(errc::corrupt, "section", s.offset, header.total_bytes);
+    }
+  }
+  return {};
+}
+
+template <class U>
+array_view<const U> packed_section_as(const std::byte* bytes, const packed_section& s) {
+  return {reinterpret_cast<const U*>(bytes + s.offset), s.bytes / index_t{sizeof(U)}};
+}
+
+SPARSEKIT_EXEC_END_IN_V0
+
+}  // namespace v0
+}  // namespace sparsekit

@@ -1,0 +1,323 @@
+// Y = A X for balanced row quads (formats/quads.hpp). The tile is one group of quads across one panel of X:
+// 4 * Quads rows by Registers registers, all sums in registers.
+//
+//   for each column of a pattern:   x = the panel's row of that column       (Registers loads)
+//                                   sum[r] += value[r] * x for its rows r    (1 to 4 times Registers FMAs)
+//
+// X is re-laid into a panel of cols x width in the workspace (kernels/relay.hpp). Between the column blocks
+// of a row block, sums wait in a scratch array of row_block x width, which stays in L2.
+//
+// What bounds it: columns of three and four rows, the FMA units; singles, the loads of X, one an FMA.
+// Values are broadcast by shuffle from four loaded at once in singles, by load in shared patterns.
+#pragma once
+
+#include "../../formats/packed.hpp"
+#include "../call.hpp"
+#include "../relay.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace kernels {
+
+/// Rows below r that a pattern holds: the place of row r's value.
+constexpr int values_before(int pattern, int r) {
+  return r == 0 ? 0 : values_before(pattern, r - 1) + (pattern >> (r - 1) & 1);
+}
+
+/// sum[r] += value * x for the rows of a pattern. Its values start at index First of a run of values;
+/// value.get<i>() broadcasts the i-th.
+template <class Lanes, int Registers, int Pattern, int First, class T, class Values>
+SPARSEKIT_INLINE void add_column(typename Lanes::reg* sum, const T* x, const Values& value) {
+  typename Lanes::reg row[Registers];
+  simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+    row[j] = Lanes::load(x + j * Lanes::width);
+  });
+  simd::unroll<4>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
+    if constexpr ((Pattern >> r & 1) != 0) {
+      const auto v = value.template get<First + values_before(Pattern, r)>();
+      simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+        sum[r * Registers + j] = Lanes::fma(v, row[j], sum[r * Registers + j]);
+      });
+    }
+  });
+}
+
+/// Values broadcast by a load each.
+template <class Lanes, class T>
+struct values_by_load {
+  const T* p;
+  template <int I>
+  SPARSEKIT_INLINE typename Lanes::reg get() const {
+    return Lanes::broadcast(p[I]);
+  }
+};
+/// Values broadcast by shuffles of Count / 4 loads.
+template <class Lanes, class T, int Count>
+struct values_by_shuffle {
+  typename Lanes::four q[Count / 4];
+  explicit SPARSEKIT_INLINE values_by_shuffle(const T* p) {
+    simd::unroll<Count / 4>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+      q[i] = Lanes::load_four(p + 4 * i);
+    });
+  }
+  template <int I>
+  SPARSEKIT_INLINE typename Lanes::reg get() const {
+    return Lanes::template pick<I % 4>(q[I / 4]);
+  }
+};
+
+/// Byte `I` of a word, as an offset in elements of panel rows `Width` long.
+template <int I, index_t Width>
+SPARSEKIT_INLINE index_t row_offset(std::uint64_t word) {
+  return static_cast<index_t>(word >> (8 * I) & 0xff) * Width;
+}
+template <class Word>
+SPARSEKIT_INLINE Word load_word(const std::uint8_t* p) {
+  Word w;
+  std::memcpy(&w, p, sizeof w);
+  return w;
+}
+
+/// One group: moves columns and values on, adds to sum[quad][row][register].
+template <class Lanes, int Registers, int Quads, class T>
+SPARSEKIT_INLINE void run_group(typename Lanes::reg* sum, const T* panel, const quad_block& block,
+                                index_t singles, const std::uint8_t*& columns, const T*& values) {
+  constexpr index_t width = Registers * Lanes::width;
+  constexpr int quad_sums = 4 * Registers;
+  using by_load = values_by_load<Lanes, T>;
+  for (int i = 0; i < block.t4; ++i) {
+    simd::unroll<Quads>([&](auto z) SPARSEKIT_LAMBDA_INLINE {
+      add_column<Lanes, Registers, 0b1111, 0>(sum + z * quad_sums,
+                                              panel + index_t{columns[z]} * width,
+                                              by_load{values + 4 * z});
+    });
+    columns += Quads;
+    values += 4 * Quads;
+  }
+  for (int i = 0; i < block.t3; ++i) {
+    simd::unroll<Quads>([&](auto z) SPARSEKIT_LAMBDA_INLINE {
+      const std::uint64_t word = load_word<std::uint32_t>(columns + 4 * z);
+      simd::unroll<4>([&](auto t) SPARSEKIT_LAMBDA_INLINE {
+        add_column<Lanes, Registers, quad_triples[t], 3 * t>(
+            sum + z * quad_sums, panel + row_offset<t, width>(word), by_load{values + 12 * z});
+      });
+    });
+    columns += 4 * Quads;
+    values += 12 * Quads;
+  }
+  for (int i = 0; i < block.t2; ++i) {
+    simd::unroll<Quads>([&](auto z) SPARSEKIT_LAMBDA_INLINE {
+      const std::uint64_t word = load_word<std::uint64_t>(columns + 6 * z);
+      simd::unroll<6>([&](auto d) SPARSEKIT_LAMBDA_INLINE {
+        add_column<Lanes, Registers, quad_pairs[d], 2 * d>(
+            sum + z * quad_sums, panel + row_offset<d, width>(word), by_load{values + 12 * z});
+      });
+    });
+    columns += 6 * Quads;
+    values += 12 * Quads;
+  }
+  for (index_t i = 0; i < singles; ++i) {
+    simd::unroll<Quads>([&](auto z) SPARSEKIT_LAMBDA_INLINE {
+      const std::uint64_t word = load_word<std::uint32_t>(columns + 4 * z);
+      const values_by_shuffle<Lanes, T, 4> value(values + 4 * z);
+      simd::unroll<4>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
+        add_column<Lanes, Registers, 1 << r, r>(sum + z * quad_sums,
+                                                panel + row_offset<r, width>(word), value);
+      });
+    });
+    columns += 4 * Quads;
+    values += 4 * Quads;
+  }
+}
+
+/// The same sums in the same order without the filled slots, for a panel of X that holds Inf or NaN. Slow
+/// and small: sums stay in memory.
+template <class Lanes, int Registers, class T>
+SPARSEKIT_NOINLINE void run_group_strict(T* sums, const T* panel, const quad_block& block,
+                                         index_t interleave, index_t singles,
+                                         const std::uint8_t* columns, const T* values) {
+  constexpr index_t width = Registers * Lanes::width;
+  for_each_slot(block, interleave, singles, columns, values,
+                [&](index_t row, index_t column, T value) SPARSEKIT_LAMBDA_INLINE {
+    if (is_filled(value)) return;
+    T* sum = sums + row * width;
+    const auto v = Lanes::broadcast(value);
+    for (index_t j = 0; j < width; j += Lanes::width) {
+      Lanes::store(sum + j, Lanes::fma(v, Lanes::load(panel + column * width + j),
+                                       Lanes::load(sum + j)));
+    }
+  });
+}
+
+/// One row block of A times one panel of X: rows [r0, ...) and columns [column, column + columns) of Y.
+/// waiting: row_block x width sums, plus one row that padding rows write to.
+template <class Lanes, int Registers, int Quads, class T, class Output>
+SPARSEKIT_NOINLINE void run_row_block(const quad_view<const T>& a, index_t row_block,
+                                      const T* panel, bool finite, T* waiting, index_t column,
+                                      index_t columns, const Output& out) {
+  constexpr index_t width = Registers * Lanes::width;
+  constexpr int group_rows = 4 * Quads;
+  constexpr bool along_rows = std::is_same_v<decltype(out.y), dense_view<T, row_major>>;
+  using view = quad_view<const T>;
+  const index_t r0 = row_block * a.row_block;
+  const index_t rows = a.rows() - r0 < a.row_block ? a.rows() - r0 : a.row_block;
+  const index_t blocks = a.column_blocks();
+  T* const nowhere = waiting + a.row_block * width;
+  const auto tail = Lanes::first(columns - (Registers - 1) * Lanes::width);
+  const bool full = columns == width;
+  for (index_t k = 0; k < blocks; ++k) {
+    const quad_block& block = a.blocks[row_block * blocks + k];
+    const std::uint16_t* head = a.heads.data() + block.head;
+    const std::uint8_t* c = a.columns.data() + block.column;
+    const T* v = a.values.data() + block.value;
+    const T* x = panel + k * a.column_block * width;
+    const bool last = k + 1 == blocks;
+    for (std::int32_t g = 0; g < block.groups; ++g, head += group_rows + 1) {
+      typename Lanes::reg sum[group_rows * Registers];
+      const auto kept = [&](int r) SPARSEKIT_LAMBDA_INLINE {
+        return head[r] == view::no_row ? nowhere : waiting + index_t{head[r]} * width;
+      };
+      if (k == 0) {
+        simd::unroll<group_rows * Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+          sum[i] = Lanes::zero();
+        });
+      } else {
+        simd::unroll<group_rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
+          const T* s = kept(r);
+          simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+            sum[r * Registers + j] = Lanes::load(s + j * Lanes::width);
+          });
+        });
+      }
+      const index_t singles = head[group_rows];
+      if (finite) [[likely]] {
+        run_group<Lanes, Registers, Quads>(sum, x, block, singles, c, v);
+      } else {
+        alignas(64) T sums[group_rows * width];
+        simd::unroll<group_rows * Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+          Lanes::store(sums + i * Lanes::width, sum[i]);
+        });
+        run_group_strict<Lanes, Registers>(sums, x, block, Quads, singles, c, v);
+        c += quad_group_columns(block, Quads, singles);
+        v += quad_group_values(block, Quads, singles);
+        simd::unroll<group_rows * Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+          sum[i] = Lanes::load(sums + i * Lanes::width);
+        });
+      }
+      if (along_rows && last) {
+        if constexpr (along_rows) {
+          simd::unroll<group_rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
+            if (head[r] == view::no_row) return;
+            simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+              if (j < Registers - 1 || full) {
+                out.put(sum[r * Registers + j], r0 + head[r], column + j * Lanes::width,
+                        simd::all_lanes{});
+              } else {
+                out.put(sum[r * Registers + j], r0 + head[r], column + j * Lanes::width, tail);
+              }
+            });
+          });
+        }
+      } else {
+        simd::unroll<group_rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
+          T* s = kept(r);
+          simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+            Lanes::store(s + j * Lanes::width, sum[r * Registers + j]);
+          });
+        });
+      }
+    }
+  }
+  if constexpr (!along_rows) out.put_tile(waiting, width, rows, columns, r0, column);
+}
+
+/// The most registers of a row that a tile of `interleave` quads may hold without spilling.
+template <class Arch>
+constexpr int quad_registers(index_t interleave) {
+  if constexpr (std::is_same_v<Arch, arch::avx2>) {
+    return interleave == 1 ? 2 : 1;
+  } else {
+    return interleave == 1 ? 4 : 2;
+  }
+}
+
+/// Columns are dealt to panels in whole registers, as evenly as possible: 7 registers are 4 + 3, not
+/// 4 + 2 + 1, so that no panel is much narrower than the others.
+struct panel_split {
+  index_t registers;  ///< of all columns
+  index_t panels;
+
+  constexpr panel_split(index_t columns, index_t lane_width, index_t most)
+      : registers(ceil_div(columns, lane_width)), panels(ceil_div(registers, most)) {}
+  /// First register of panel p.
+  constexpr index_t begin(index_t p) const { return registers * p / panels; }
+};
+
+template <class Arch, class T>
+struct spmm_packed_quads {
+  using lanes = simd::lanes<Arch, T>;
+
+  template <class A>
+  static index_t widest(const A& a, index_t columns) {
+    const index_t most = quad_registers<Arch>(a.quads.interleave);
+    const index_t registers = ceil_div(columns, lanes::width);
+    return (registers < most ? registers : most) * lanes::width;
+  }
+  template <class A>
+  static workspace_size requirement(const A& a, index_t columns) {
+    if (a.quads.row_block == 0) return {};
+    const index_t width = widest(a, columns);
+    const index_t panel = a.cols() * width;
+    const index_t waiting = (a.quads.row_block + lanes::width) * width;
+    return {.shared = 0, .per_worker = (panel + 64 + waiting) * index_t{sizeof(T)}};
+  }
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return c.a.quads.row_block != 0 && !is_spmv(c) &&
+           c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;
+  }
+  template <class Call>
+  static void run(const Call& c) {
+    if (c.a.quads.interleave == 1) {
+      run_interleaved<1>(c);
+    } else {
+      run_interleaved<2>(c);
+    }
+  }
+
+ private:
+  template <int Quads, class Call>
+  static void run_interleaved(const Call& c) {
+    const quad_view<const T>& a = c.a.quads;
+    const auto out = output_of<lanes>(c.y, c.epilogue);
+    constexpr int most = quad_registers<Arch>(Quads);
+    const index_t n = c.x.cols();
+    const panel_split split(n, lanes::width, most);
+    // A task is one panel and a range of row blocks; each re-lays its panel for itself.
+    const index_t row_blocks = a.row_blocks();
+    const index_t wanted = task_count(c.policy, a.slots * n, split.panels * row_blocks);
+    const index_t parts = ceil_div(wanted, split.panels);
+    run_tasks(c.policy, split.panels * parts, [&](index_t task, index_t worker) {
+      const index_t p = task / parts;
+      const index_t first = split.begin(p);
+      const index_t registers = split.begin(p + 1) - first;
+      const index_t column = first * lanes::width;
+      const index_t columns =
+          n - column < registers * lanes::width ? n - column : registers * lanes::width;
+      const index_t b0 = row_blocks * (task % parts) / parts;
+      const index_t b1 = row_blocks * (task % parts + 1) / parts;
+      const index_t width = registers * lanes::width;
+      T* panel = c.scratch.template worker_as<T>(worker);
+      T* waiting = panel + round_up(a.cols() * width, 64);
+      const bool finite = relay_panel<lanes, T>(c.x, column, columns, width, panel);
+      simd::unroll<most>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+        if (registers != j + 1) return;
+        for (index_t b = b0; b < b1; ++b) {
+          run_row_block<lanes, j + 1, Quads>(a, b, panel, finite, waiting, column, columns, out);
+        }
+      });
+    });
+  }
+};
+
+}  // namespace kernels
+SPARSEKIT_EXEC_END

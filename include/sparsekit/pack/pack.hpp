@@ -1,0 +1,102 @@
+// pack(): constant weights once into the form that multiplies fastest, for the column counts to serve.
+//
+//   auto W = sk::pack(csr, {.columns = {1, 512}}).value();
+//   sk::workspace ws(W, {.max_columns = 512});
+//   sk::multiply(W, X, Y, sk::bias(b) | sk::relu, ws);
+#pragma once
+
+#include <initializer_list>
+
+#include "../formats/packed.hpp"
+#include "quads.hpp"
+
+namespace sparsekit {
+inline namespace v0 {
+
+/// The column counts that X will have. Any other count works as well; these are the ones to be fast at.
+class column_counts {
+ public:
+  constexpr column_counts() = default;
+  constexpr column_counts(std::initializer_list<index_t> counts) {
+    for (index_t n : counts) {
+      if (n < 1 && bad_ == 1) bad_ = n;
+      least_ = count_ == 0 || n < least_ ? n : least_;
+      most_ = count_ == 0 || n > most_ ? n : most_;
+      ++count_;
+    }
+  }
+  constexpr index_t least() const { return least_; }
+  constexpr index_t most() const { return most_; }
+  constexpr bool empty() const { return count_ == 0; }
+  /// The first count below 1, or 1.
+  constexpr index_t bad() const { return bad_; }
+
+ private:
+  index_t least_ = 0;
+  index_t most_ = 0;
+  index_t count_ = 0;
+  index_t bad_ = 1;
+};
+
+struct pack_options {
+  column_counts columns{64};
+};
+
+SPARSEKIT_EXEC_BEGIN_IN_V0
+
+/// How to cut quads for a matrix of this density and these column counts.
+template <class T>
+quad_shape choose_quad_shape(const extents& shape, index_t nnz, const column_counts& columns) {
+  const index_t elements = shape.rows * shape.cols;
+  const bool dense_enough = elements > 0 && static_cast<double>(nnz) > 0.15 * static_cast<double>(elements);
+  const index_t wide = 256 / static_cast<index_t>(sizeof(T));
+  // One quad across four registers reads each value once for 64 columns; two quads across two registers
+  // suit fewer columns and few entries a row.
+  if (columns.most() >= wide && dense_enough) {
+    return {.row_block = 512, .column_block = 128, .interleave = 1};
+  }
+  return {.row_block = 512, .column_block = 256, .interleave = 2};
+}
+
+template <execution_policy Policy, class T, class Index, class Offset>
+result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, unchecked_t,
+                                                   const csr_view<T, Index, Offset>& a,
+                                                   const pack_options& options = {}) {
+  using value = std::remove_const_t<T>;
+  if (options.columns.empty() || options.columns.bad() < 1) {
+    return status{.code = errc::bad_argument, .object = "pack",
+                  .detail = options.columns.empty() ? "number of column counts" : "columns",
+                  .got = options.columns.empty() ? 0 : options.columns.bad(), .allowed = 1};
+  }
+  const csr_view<const value, Index, Offset> source{
+      a.shape, a.row_ptr, a.columns, {a.values.data(), a.values.size()}};
+  quad_matrix<value> quads;
+  const quad_shape shape = choose_quad_shape<value>(a.shape, a.nnz(), options.columns);
+  if (status s = pack_quads(policy, source, shape).get(quads); !s) return s;
+  return packed_matrix<value>(a.shape, a.nnz(), std::move(quads));
+}
+
+/// Packs a CSR matrix for multiply. The source is validated first (`sk::unchecked` skips that) and not
+/// needed afterwards. Errors: an invalid source, no or a non-positive column count, out of memory.
+template <execution_policy Policy, class T, class Index, class Offset>
+result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy,
+                                                   const csr_view<T, Index, Offset>& a,
+                                                   const pack_options& options = {}) {
+  if (status s = validate(a); !s) return s;
+  return pack(policy, unchecked, a, options);
+}
+template <class T, class Index, class Offset>
+result<packed_matrix<std::remove_const_t<T>>> pack(const csr_view<T, Index, Offset>& a,
+                                                   const pack_options& options = {}) {
+  return pack(seq, a, options);
+}
+template <class T, class Index, class Offset>
+result<packed_matrix<T>> pack(const csr_matrix<T, Index, Offset>& a,
+                              const pack_options& options = {}) {
+  return pack(seq, unchecked, a.view(), options);
+}
+
+SPARSEKIT_EXEC_END_IN_V0
+
+}  // namespace v0
+}  // namespace sparsekit
