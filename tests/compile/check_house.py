@@ -15,8 +15,8 @@ import sys
 STOREYS = [
     ("front door", ["sparsekit.hpp"]),
     ("io", ["io/"]),
-    ("choose", ["choose.hpp", "plan/"]),
-    ("verb", ["multiply.hpp", "check.hpp", "operands.hpp", "scaled.hpp", "adapters/"]),
+    ("verb", ["multiply.hpp", "check.hpp", "operands.hpp", "choose.hpp", "adapters/"]),
+    ("plan", ["plan/"]),
     ("pack", ["pack.hpp", "pack/"]),
     ("kernels", ["kernels/"]),
     ("vocabulary of the verb", ["policy.hpp", "epilogue.hpp", "workspace.hpp"]),
@@ -26,8 +26,10 @@ STOREYS = [
     ("core", ["core/"]),
     ("base", ["status.hpp", "config.hpp", "version.hpp"]),
 ]
-# Parts that nothing above them but these may include.
+# Parts that only these may include.
 ONLY_FROM = {"io": {"io"}, "front door": set()}
+# Parts that may include these only (and themselves).
+ONLY_TO = {"io": {"formats", "convert", "core", "base"}}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 VECTOR_CODE = [
@@ -86,7 +88,9 @@ class House:
         here, there = storey_of(path), storey_of(included)
         if here is None or there is None:
             return
-        if there[0] < here[0] or here[1] not in ONLY_FROM.get(there[1], {here[1]}):
+        if there[1] not in ONLY_TO.get(here[1], {there[1]}) | {here[1]}:
+            self.complain(path, number, f"{here[1]} includes {included} of {there[1]}, which it must not need")
+        elif there[0] < here[0] or here[1] not in ONLY_FROM.get(there[1], {here[1]}):
             self.complain(path, number, f"{here[1]} includes {included} of {there[1]}: includes go downward only")
 
     def check_file(self, path):

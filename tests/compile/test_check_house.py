@@ -18,6 +18,7 @@ FAULTS = {
     "pack/vector.hpp": (GOOD + "std::vector<int> v;\n", "std::vector in library code"),
     "io/vector.hpp": (GOOD + "#include <vector>\nstd::vector<int> v;\n", None),
     "multiply.hpp": (GOOD + '#include "io/vector.hpp"\n', "verb includes io/vector.hpp of io"),
+    "io/verb.hpp": (GOOD + '#include "../multiply.hpp"\n', "io includes multiply.hpp of verb, which it must not need"),
     "core/guard.hpp": ("// What it is for.\n", "has no #pragma once"),
     "core/opening.hpp": ("#pragma once\n", "does not open with a comment"),
     "core/long.hpp": (GOOD + "\n" * 500, "is longer than 500 lines"),
