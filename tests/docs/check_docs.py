@@ -90,7 +90,8 @@ def check_block(block, root, build, compiler):
 
 
 def main():
-    root, build, compiler = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:]
+    root, build = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
+    compiler = sys.argv[3:]
     build.mkdir(parents=True, exist_ok=True)
     documents = sorted({*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("packaging/**/*.md"),
                         *root.glob("benchmarks/**/*.md"), *root.glob("examples/**/*.md")})
