@@ -219,10 +219,10 @@ status coordinates(extents shape, const Source& source, coordinate_arrays<T, Ind
   if (status s = check_indices_fit<Index>(shape.rows, "coo", "rows"); !s) return s;
   if (status s = check_indices_fit<Index>(shape.cols, "coo", "cols"); !s) return s;
 
-  const index_t nnz = source.nnz();
-  if (status s = out.row_indices.allocate(nnz); !s) return named(s, "coo");
-  if (status s = out.columns.allocate(nnz); !s) return named(s, "coo");
-  if (status s = out.values.allocate(nnz); !s) return named(s, "coo");
+  const index_t most = source.nnz();  // formats with empty places list fewer entries
+  if (status s = out.row_indices.allocate(most); !s) return named(s, "coo");
+  if (status s = out.columns.allocate(most); !s) return named(s, "coo");
+  if (status s = out.values.allocate(most); !s) return named(s, "coo");
   index_t filled = 0;
   bool sorted = true;
   for_each_entry(source, [&](index_t row, index_t col, const auto& value) {
@@ -235,6 +235,10 @@ status coordinates(extents shape, const Source& source, coordinate_arrays<T, Ind
         (p == 0 || out.row_indices[p - 1] < out.row_indices[p] ||
          (out.row_indices[p - 1] == out.row_indices[p] && out.columns[p - 1] < out.columns[p]));
   });
+  const index_t nnz = filled;
+  out.row_indices.shrink(nnz);
+  out.columns.shrink(nnz);
+  out.values.shrink(nnz);
   if (sorted) return {};
 
   buffer<entry> entries;

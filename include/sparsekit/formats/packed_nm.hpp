@@ -1,0 +1,180 @@
+// The packed form of N:M matrices: one stream of values that serves SpMM and GEMV, with the kept columns
+// written down twice, as bytes for SpMM and as 2 or 4 bits for GEMV.
+//
+// Rows are taken 16 at a time: a slice. A step of a slice is one slot of each of its rows, so a slice has
+// ceil(cols / m) * n steps:
+//
+//   values   [slice][step][16]      a GEMV kernel's lanes are the rows of a slice; an SpMM kernel
+//                                   broadcasts the values of a few rows and keeps its columns in lanes
+//   columns  [slice][step][16 / v]  one for each v rows, counted from the start of the block of columns
+//                                   that the step's group is in (as many whole groups as 256 columns hold)
+//   places   [slice][step][4 or 8]  the place inside the group of each row: 2 bits (m <= 4) or 4
+//
+// Slots that are no entry hold -0.0 (element_bits.hpp) and name any column of their group.
+#pragma once
+
+#include "element_bits.hpp"
+#include "nm.hpp"
+#include "packed_bytes.hpp"
+
+namespace sparsekit {
+inline namespace v0 {
+
+/// Rows of a slice.
+inline constexpr index_t nm_slice = 16;
+
+template <class T>
+struct packed_nm_view {
+  using value_type = std::remove_cv_t<T>;
+
+  extents shape{};
+  nm_shape group{};
+  index_t entries = 0;
+  array_view<const value_type> values{};
+  array_view<const std::uint8_t> columns{};
+  array_view<const std::uint8_t> places{};
+
+  index_t rows() const { return shape.rows; }
+  index_t cols() const { return shape.cols; }
+  /// Entries of the source; slots() is what a multiply costs a column.
+  index_t nnz() const { return entries; }
+  index_t slots() const { return values.size(); }
+  packed_nm_view<const value_type> as_const() const {
+    return {shape, group, entries, values, columns, places};
+  }
+
+  index_t slices() const { return ceil_div(shape.rows, nm_slice); }
+  index_t groups() const { return ceil_div(shape.cols, group.m); }
+  index_t steps() const { return groups() * group.n; }  ///< of a slice
+  /// Whole groups whose columns a byte can tell apart.
+  index_t block_groups() const { return 256 / group.m; }
+  index_t columns_per_step() const { return nm_slice / group.v; }
+  index_t bytes_per_places() const { return group.m <= 4 ? 4 : 8; }
+
+  /// The column of X that row `row` of a slice uses in a step.
+  index_t column(index_t slice, index_t step, index_t row) const {
+    const index_t block = step / group.n / block_groups();
+    return block * block_groups() * group.m +
+           columns[(slice * steps() + step) * columns_per_step() + row / group.v];
+  }
+};
+
+SPARSEKIT_EXEC_BEGIN_IN_V0
+
+/// Where the place of a slice's row stands in the step's word of places: 2 bits a row in order; 4 bits with
+/// even rows in the low half and odd ones in the high half, so that either half shifts into place.
+SPARSEKIT_INLINE constexpr int nm_place_shift(bool wide, index_t row) {
+  return static_cast<int>(wide ? row / 2 * 4 + row % 2 * 32 : row * 2);
+}
+SPARSEKIT_INLINE std::uint64_t load_nm_places(const std::uint8_t* p, bool wide) {
+  std::uint64_t w = 0;
+  std::memcpy(&w, p, wide ? 8 : 4);
+  return w;
+}
+
+/// Whether a stream describes a matrix. O(stream). After it, kernels touch nothing outside the arrays.
+template <class T>
+status validate(const packed_nm_view<T>& a) {
+  using value = std::remove_cv_t<T>;
+  const auto fail = [](const char* detail, index_t entry, any_integer got, any_integer allowed) {
+    return status{.code = errc::corrupt, .object = "packed_nm", .detail = detail, .entry = entry,
+                  .got = got, .allowed = allowed};
+  };
+  index_t unpacked = 0;
+  if (status s = validate_nm_sizes(a.shape, a.group, unpacked); !s) return s;
+  const index_t steps = a.slices() * a.steps();  // no overflow: 16 of them fit, as just checked
+  if (a.values.size() != steps * nm_slice) {
+    return fail("values", -1, a.values.size(), steps * nm_slice);
+  }
+  if (a.columns.size() != steps * a.columns_per_step()) {
+    return fail("columns", -1, a.columns.size(), steps * a.columns_per_step());
+  }
+  if (a.places.size() != steps * a.bytes_per_places()) {
+    return fail("places", -1, a.places.size(), steps * a.bytes_per_places());
+  }
+  index_t entries = 0;
+  const bool wide = a.group.m > 4;
+  for (index_t slice = 0; slice < a.slices(); ++slice) {
+    for (index_t step = 0; step < a.steps(); ++step) {
+      const index_t at = slice * a.steps() + step;
+      const index_t begin = step / a.group.n * a.group.m;
+      const index_t end = begin + a.group.m < a.cols() ? begin + a.group.m : a.cols();
+      const std::uint64_t places = load_nm_places(a.places.data() + at * (wide ? 8 : 4), wide);
+      for (index_t row = 0; row < nm_slice; ++row) {
+        const index_t column = a.column(slice, step, row);
+        if (column < begin || column >= end) return fail("column", at, column, end);
+        const index_t place =
+            static_cast<index_t>(places >> nm_place_shift(wide, row) & (wide ? 15 : 3));
+        if (begin + place != column) return fail("place", at, place, column - begin);
+        const bool entry = !is_empty_slot<value>(a.values[at * nm_slice + row]);
+        if (entry && slice * nm_slice + row >= a.rows()) {
+          return fail("value beyond the last row", at * nm_slice + row, 1, 0);
+        }
+        entries += entry;
+      }
+    }
+  }
+  if constexpr (!std::is_integral_v<value>) {
+    if (entries != a.entries) return fail("nnz", -1, a.entries, entries);
+  }
+  return {};
+}
+
+SPARSEKIT_EXEC_END_IN_V0
+
+/// A packed N:M matrix that owns its bytes. Move-only; made by pack().
+template <class T>
+class packed_nm {
+ public:
+  using value_type = T;
+
+  packed_nm() = default;
+  explicit packed_nm(buffer<std::byte>&& bytes) : bytes_(std::move(bytes)) {}
+
+  bool empty() const { return bytes_.size() == 0; }
+  /// The packed bytes: to be saved, and given to `view_of` after loading.
+  array_view<const std::byte> bytes() const { return bytes_.view(); }
+  packed_nm_view<const T> view() const {
+    if (empty()) return {};
+    packed_header h;
+    std::memcpy(&h, bytes_.data(), sizeof h);
+    return from_header(bytes_.data(), h);
+  }
+  extents shape() const { return view().shape; }
+  nm_shape group() const { return view().group; }
+  index_t rows() const { return shape().rows; }
+  index_t cols() const { return shape().cols; }
+  index_t nnz() const { return view().nnz(); }
+
+  /// Bytes that somebody loaded or mapped, on a 64-byte boundary: checked, and used where they lie.
+  template <class Flags = flags_tag>
+  static result<packed_nm_view<const T>> view_of(array_view<const std::byte> bytes) {
+    packed_header h;
+    if (status s = validate_packed_header(bytes, packed_form::nm, packed_type_of<T>, h); !s) {
+      return s;
+    }
+    if (h.section_count != 3) {
+      return status{.code = errc::corrupt, .object = "packed_nm", .detail = "sections",
+                    .got = h.section_count, .allowed = 3};
+    }
+    const packed_nm_view<const T> view = from_header(bytes.data(), h);
+    if (status s = validate(view); !s) return s;
+    return view;
+  }
+
+ private:
+  // The header's three numbers of a form are n, m and v here.
+  static packed_nm_view<const T> from_header(const std::byte* bytes, const packed_header& h) {
+    return {.shape = extents(h.rows, h.cols),
+            .group = {h.row_block, h.column_block, h.interleave},
+            .entries = h.nnz,
+            .values = packed_section_as<T>(bytes, h.sections[0]),
+            .columns = packed_section_as<std::uint8_t>(bytes, h.sections[1]),
+            .places = packed_section_as<std::uint8_t>(bytes, h.sections[2])};
+  }
+
+  buffer<std::byte> bytes_;
+};
+
+}  // namespace v0
+}  // namespace sparsekit

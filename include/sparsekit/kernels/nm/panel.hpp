@@ -1,0 +1,234 @@
+// Y = A X for packed N:M matrices, lanes along the columns of X. X is re-laid into panels of up to four
+// registers; a tile is some rows of a slice across one panel:
+//
+//   for each step:   x = the panel's row of the column that V rows share      (Registers loads)
+//                    sum[r] += value[r] * x for these rows                    (V * Registers FMAs)
+//
+// With V = 1 every FMA needs a load of X of its own, and on cores with as many loads as FMAs a cycle the
+// broadcasts of the values are what is lost; from V = 2 on the FMA units are the bound.
+//
+// Steps are cut so that the part of the panel that they read stays in L1; between the cuts the sums of some
+// slices wait in L2. Each sum is one chain of FMAs in ascending order of columns, here and in lookup.hpp,
+// so both kernels give the same bits.
+#pragma once
+
+#include "../../formats/packed_nm.hpp"
+#include "../call.hpp"
+#include "../relay.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace kernels {
+
+/// Rows of a tile `Registers` wide: enough independent sums to hide the latency of FMA, few enough to stay
+/// in registers.
+template <class Arch>
+constexpr int nm_tile_rows(int registers) {
+  constexpr bool many = std::is_same_v<Arch, arch::avx512> || std::is_same_v<Arch, arch::neon>;
+  constexpr int sums = many ? 16 : 8;
+  return registers == 3 ? sums / 4 : sums / registers;
+}
+/// The widest panel in registers.
+inline constexpr int nm_panel_registers = 4;
+
+/// Steps [begin, end) of some slices; all inside one block of columns, whose first row of the panel is `x`.
+template <class T>
+struct nm_part {
+  const packed_nm_view<const T>& a;
+  const T* x;
+  index_t slice0;
+  index_t slice1;
+  index_t begin;
+  index_t end;
+  /// Sums of row r of slice s at sums[((s - slice0) * 16 + r) * width]. `first`: they start at zero.
+  T* sums;
+  bool first;
+};
+
+/// V rows share a column here; the format may let more rows share it.
+template <class Arch, class T, int Registers, int V>
+SPARSEKIT_NOINLINE void nm_tiles(const nm_part<T>& p) {
+  using lanes = simd::lanes<Arch, T>;
+  constexpr int w = lanes::width;
+  constexpr int width = Registers * w;
+  constexpr int rows = nm_tile_rows<Arch>(Registers);
+  constexpr int patterns = rows / V;
+  const index_t per_step = p.a.columns_per_step();
+  const index_t v_shift = p.a.group.v;
+  for (index_t s = p.slice0; s < p.slice1; ++s) {
+    const index_t step0 = s * p.a.steps() + p.begin;
+    const index_t rows_left = p.a.rows() - s * nm_slice;
+    for (index_t r0 = 0; r0 < nm_slice && r0 < rows_left; r0 += rows) {
+      T* sums = p.sums + ((s - p.slice0) * nm_slice + r0) * width;
+      typename lanes::reg sum[rows * Registers];
+      simd::unroll<rows * Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+        sum[i] = p.first ? lanes::zero() : lanes::load(sums + i * w);
+      });
+      const T* value = p.a.values.data() + step0 * nm_slice + r0;
+      const std::uint8_t* column = p.a.columns.data() + step0 * per_step + r0 / v_shift;
+      for (index_t i = p.begin; i < p.end; ++i, value += nm_slice, column += per_step) {
+        simd::unroll<patterns>([&](auto q) SPARSEKIT_LAMBDA_INLINE {
+          const T* row = p.x + index_t{column[q]} * width;
+          typename lanes::reg x[Registers];
+          simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+            x[j] = lanes::load(row + j * w);
+          });
+          simd::unroll<V>([&](auto t) SPARSEKIT_LAMBDA_INLINE {
+            constexpr int r = q * V + t;
+            const auto number = lanes::broadcast(value[r]);
+            simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+              sum[r * Registers + j] = lanes::fma(number, x[j], sum[r * Registers + j]);
+            });
+          });
+        });
+      }
+      simd::unroll<rows * Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+        lanes::store(sums + i * w, sum[i]);
+      });
+    }
+  }
+}
+
+/// The same sums where X holds Inf or NaN, which slots that are no entry must not see. Finite columns get
+/// the same bits.
+template <class T>
+SPARSEKIT_NOINLINE void nm_exact(const nm_part<T>& p, index_t width) {
+  using one = simd::lanes<arch::scalar, T>;
+  const index_t block = p.a.block_groups() * p.a.group.m;
+  for (index_t s = p.slice0; s < p.slice1; ++s) {
+    for (index_t r = 0; r < nm_slice; ++r) {
+      T* sums = p.sums + ((s - p.slice0) * nm_slice + r) * width;
+      for (index_t j = 0; p.first && j < width; ++j) sums[j] = T{0};
+      for (index_t i = p.begin; i < p.end; ++i) {
+        const T value = p.a.values[(s * p.a.steps() + i) * nm_slice + r];
+        const T* x = p.x + p.a.column(s, i, r) % block * width;
+        for (index_t j = 0; j < width; ++j) {
+          if (is_empty_slot(value) && !simd::is_finite(x[j])) continue;
+          sums[j] = one::fma(value, x[j], sums[j]);
+        }
+      }
+    }
+  }
+}
+
+/// nm_tiles for run-time numbers of registers and rows that share.
+template <class Arch, class T>
+SPARSEKIT_INLINE void nm_tiles_any(const nm_part<T>& p, index_t registers) {
+  simd::unroll<nm_panel_registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+    constexpr int wide = j + 1;
+    if (registers != wide) return;
+    simd::unroll<5>([&](auto e) SPARSEKIT_LAMBDA_INLINE {
+      constexpr int rows = nm_tile_rows<Arch>(wide);
+      constexpr int v = 1 << e;
+      if constexpr (v <= rows) {
+        if (p.a.group.v == v || (v == rows && p.a.group.v > v)) nm_tiles<Arch, T, wide, v>(p);
+      }
+    });
+  });
+}
+
+template <class Arch, class T>
+struct spmm_nm_panel {
+  using lanes = simd::lanes<Arch, T>;
+  /// Slices whose sums wait together.
+  static constexpr index_t waiting_slices = 16;
+  /// Bytes of a panel that the steps of one cut may read: they stay in L1 beside the stream.
+  static constexpr index_t cut_bytes = 24 * 1024;
+
+  template <class A>
+  static workspace_size requirement(const A& a, index_t columns) {
+    const index_t most = nm_panel_registers * lanes::width;
+    const index_t width = columns < most ? round_up(columns, lanes::width) : most;
+    const index_t waiting = (waiting_slices * nm_slice + lanes::width) * width;
+    return {.shared = 0,
+            .per_worker = (round_up(a.cols() * width, 64) + waiting) * index_t{sizeof(T)}};
+  }
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;
+  }
+  template <class Call>
+  static void run(const Call& c) {
+    const auto& a = c.a;
+    // Columns are dealt to panels in whole registers, as evenly as possible.
+    const index_t registers = ceil_div(c.x.cols(), lanes::width);
+    const index_t panels = ceil_div(registers, nm_panel_registers);
+    // A task is one panel and a range of slices; each re-lays its panel for itself.
+    const index_t wanted = task_count(c.policy, a.slots() * c.x.cols(), panels * a.slices());
+    const index_t parts = ceil_div(wanted, panels);
+    run_tasks(c.policy, panels * parts, [&](index_t task, index_t worker) {
+      const index_t panel = task / parts;
+      const index_t part = task % parts;
+      run_panel(c, registers * panel / panels, registers * (panel + 1) / panels,
+                a.slices() * part / parts, a.slices() * (part + 1) / parts, worker);
+    });
+  }
+
+ private:
+  template <class Call>
+  static void run_panel(const Call& c, index_t register0, index_t register1, index_t slice0,
+                        index_t slice1, index_t worker) {
+    const auto& a = c.a;
+    const index_t registers = register1 - register0;
+    const index_t width = registers * lanes::width;
+    const index_t column = register0 * lanes::width;
+    const index_t columns = c.x.cols() - column < width ? c.x.cols() - column : width;
+    T* const panel = c.scratch.template worker_as<T>(worker);
+    T* const sums = panel + round_up(a.cols() * width, 64);
+    const bool finite = relay_panel<lanes, T>(c.x, column, columns, width, panel);
+    const index_t cut_groups = groups_of_cut(a, width);
+    for (index_t s = slice0; s < slice1; s += waiting_slices) {
+      const index_t end = s + waiting_slices < slice1 ? s + waiting_slices : slice1;
+      // A matrix without columns still has rows to write.
+      index_t g = 0;
+      do {
+        const index_t block = g / a.block_groups();
+        const index_t block_end = (block + 1) * a.block_groups();
+        index_t next = g + cut_groups < block_end ? g + cut_groups : block_end;
+        next = next < a.groups() ? next : a.groups();
+        const nm_part<T> p{a,   panel + block * a.block_groups() * a.group.m * width,
+                           s,   end,
+                           g * a.group.n, next * a.group.n,
+                           sums, g == 0};
+        if (finite) [[likely]] {
+          nm_tiles_any<Arch>(p, registers);
+        } else {
+          nm_exact(p, width);
+        }
+        g = next;
+      } while (g < a.groups());
+      put(c, sums, width, s * nm_slice, end * nm_slice, column, columns);
+    }
+  }
+
+  /// Groups of a cut: a block divided into equal cuts.
+  template <class A>
+  static index_t groups_of_cut(const A& a, index_t width) {
+    const index_t block = a.block_groups();
+    const index_t bytes = block * a.group.m * width * index_t{sizeof(T)};
+    return ceil_div(block, ceil_div(bytes, cut_bytes));
+  }
+
+  /// Rows [r0, r1) of finished sums into Y.
+  template <class Call>
+  static void put(const Call& c, const T* sums, index_t width, index_t r0, index_t r1,
+                  index_t column, index_t columns) {
+    const auto out = output_of<lanes>(c.y, c.epilogue);
+    const index_t rows = (c.a.rows() < r1 ? c.a.rows() : r1) - r0;
+    if constexpr (std::is_same_v<typename Call::y_layout, row_major>) {
+      const index_t full = columns / lanes::width * lanes::width;
+      const auto tail = lanes::first(columns - full);
+      for (index_t r = 0; r < rows; ++r) {
+        const T* sum = sums + r * width;
+        for (index_t j = 0; j < full; j += lanes::width) {
+          out.put(lanes::load(sum + j), r0 + r, column + j, simd::all_lanes{});
+        }
+        if (full < columns) out.put(lanes::load(sum + full), r0 + r, column + full, tail);
+      }
+    } else {
+      out.put_tile(sums, width, rows, columns, r0, column);
+    }
+  }
+};
+
+}  // namespace kernels
+SPARSEKIT_EXEC_END
