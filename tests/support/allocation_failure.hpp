@@ -23,6 +23,7 @@ struct allocation_counters {
   std::int64_t calls = 0;     ///< of the aligned nothrow operator new
   std::int64_t fail_at = -1;  ///< the call that fails, from 0; -1: none
   std::int64_t live = 0;      ///< allocations not freed yet
+  std::int64_t bytes = 0;     ///< asked for in these calls
   std::int64_t throwing = 0;  ///< allocations by an operator that throws
 };
 inline allocation_counters counters;
@@ -83,6 +84,7 @@ inline void* allocate_or_abort(std::size_t bytes, std::size_t alignment) {
 void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
   auto& c = sparsekit_test::counters;
   if (c.watching && c.calls++ == c.fail_at) return nullptr;
+  if (c.watching) c.bytes += static_cast<std::int64_t>(bytes);
   void* p = sparsekit_test::allocate_or_null(bytes, static_cast<std::size_t>(alignment));
   if (c.watching && p != nullptr) ++c.live;
   return p;
