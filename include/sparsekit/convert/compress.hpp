@@ -178,8 +178,8 @@ status compress(extents shape, const Source& source, compressed_arrays<T, Index,
     start += count;
   }
 
-  if (status s = out.indices.allocate(source.nnz()); !s) return named(s, object);
-  if (status s = out.values.allocate(source.nnz()); !s) return named(s, object);
+  if (status s = out.indices.allocate(start); !s) return named(s, object);
+  if (status s = out.values.allocate(start); !s) return named(s, object);
   for_each_entry(source, [&](index_t row, index_t col, const auto& value) {
     const index_t p = next[Axis::major(row, col)]++;
     out.indices[p] = static_cast<Index>(Axis::minor(row, col));
