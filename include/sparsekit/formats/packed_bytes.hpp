@@ -26,7 +26,7 @@ inline constexpr std::uint32_t packed_version = 1;
 inline constexpr index_t packed_slack = 128;
 inline constexpr int packed_max_sections = 6;
 
-enum class packed_form : std::uint16_t { quads = 1, wide = 2, nm = 3 };
+enum class packed_form : std::uint16_t { quads = 1, wide = 2, nm = 3, dense = 4, lookup = 5, bitmask = 6, spmv = 16 };
 enum class packed_type : std::uint16_t { f32 = 1, f64 = 2 };
 
 template <class T>
