@@ -26,9 +26,9 @@ struct named_tensor {
   tensor_view tensor;
 };
 
-/// A file and what is in it, in the order of its header. The tensors point into `bytes`.
+/// What a file holds, in the order of its header.
 struct safetensors {
-  byte_buffer bytes;
+  byte_buffer bytes;  ///< the file, if read_safetensors read it
   std::vector<named_tensor> tensors;
   std::vector<std::pair<std::string, std::string>> metadata;
 };
@@ -205,9 +205,9 @@ class safetensors_header {
   safetensors* out_ = nullptr;
 };
 
-/// Takes the bytes of a file over. Time and memory grow with the header: the values are not looked
-/// at.
-inline result<safetensors> parse_safetensors(byte_buffer&& bytes) {
+/// The tensors of a file in memory (read, or mapped), into which they point: it must outlive them.
+/// Time and memory grow with the header: the values are not looked at.
+inline result<safetensors> parse_safetensors(byte_view bytes) {
   const index_t size = bytes.size();
   if (size < 8) {
     return status{.code = errc::truncated,
@@ -221,12 +221,12 @@ inline result<safetensors> parse_safetensors(byte_buffer&& bytes) {
     return status{.code = errc::truncated,
                   .object = "safetensors",
                   .detail = "header",
-                  .got = claimed,
-                  .allowed = size - 8};
+                  .got = size - 8,
+                  .allowed = claimed};
   }
   const index_t header_size = static_cast<index_t>(claimed);
-  const byte_view header = slice(bytes.view(), 8, header_size);
-  const byte_view data = slice(bytes.view(), 8 + header_size, size - 8 - header_size);
+  const byte_view header = slice(bytes, 8, header_size);
+  const byte_view data = slice(bytes, 8 + header_size, size - 8 - header_size);
   if (header_size == 0 || header[0] != std::byte{'{'}) {
     return status{.code = errc::bad_magic,
                   .object = "safetensors",
@@ -234,14 +234,16 @@ inline result<safetensors> parse_safetensors(byte_buffer&& bytes) {
   }
   safetensors out;
   if (status s = safetensors_header(as_text(header)).parse(data, out); !s) return s;
-  out.bytes = std::move(bytes);
   return out;
 }
 
 inline result<safetensors> read_safetensors(const std::string& path, read_options options = {}) {
   byte_buffer bytes;
   if (status s = read_file(path, options).get(bytes); !s) return s;
-  return parse_safetensors(std::move(bytes));
+  safetensors out;
+  if (status s = parse_safetensors(bytes.view()).get(out); !s) return s;
+  out.bytes = std::move(bytes);  // the memory stays where it is
+  return out;
 }
 
 /// The tensor of that name, or null.
