@@ -55,6 +55,12 @@ struct lanes<arch::avx2, float> : xsimd_lanes<float, xsimd::fma3<xsimd::avx2>> {
     }
   }
 
+  static SPARSEKIT_INLINE reg keep(unsigned bits, reg v) {
+    const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    const __m256i set = _mm256_and_si256(_mm256_set1_epi32(static_cast<int>(bits)), bit);
+    return _mm256_and_ps(v, _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, bit)));
+  }
+
   static SPARSEKIT_INLINE void transpose(reg* r) {
     __m256 a[8];
     __m256 b[8];
@@ -142,6 +148,12 @@ struct lanes<arch::avx2, double> : xsimd_lanes<double, xsimd::fma3<xsimd::avx2>>
     } else {
       return gather(p, index);
     }
+  }
+
+  static SPARSEKIT_INLINE reg keep(unsigned bits, reg v) {
+    const __m256i bit = _mm256_setr_epi64x(1, 2, 4, 8);
+    const __m256i set = _mm256_and_si256(_mm256_set1_epi64x(static_cast<int>(bits)), bit);
+    return _mm256_and_pd(v, _mm256_castsi256_pd(_mm256_cmpeq_epi64(set, bit)));
   }
 
   static SPARSEKIT_INLINE void transpose(reg* r) {

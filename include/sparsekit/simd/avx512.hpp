@@ -53,6 +53,10 @@ struct lanes<arch::avx512, float> : xsimd_lanes<float, xsimd::avx512bw> {
     }
   }
 
+  static SPARSEKIT_INLINE reg keep(unsigned bits, reg v) {
+    return _mm512_maskz_mov_ps(static_cast<__mmask16>(bits), v);
+  }
+
   // Four stages of 16 shuffles: pairs, quads inside 128-bit parts, then the parts themselves.
   static SPARSEKIT_INLINE void transpose(reg* r) {
     __m512 a[16];
@@ -143,6 +147,10 @@ struct lanes<arch::avx512, double> : xsimd_lanes<double, xsimd::avx512bw> {
     } else {
       return gather(p, index);
     }
+  }
+
+  static SPARSEKIT_INLINE reg keep(unsigned bits, reg v) {
+    return _mm512_maskz_mov_pd(static_cast<__mmask8>(bits), v);
   }
 
   static SPARSEKIT_INLINE void transpose(reg* r) {

@@ -6,6 +6,7 @@
 //   mask, first(n)                  the first n lanes; load/store with a mask touch no other byte
 //   fma(a, b, c) = a * b + c        fused on every ISA, so that sums have the same rounding everywhere
 //   gather(p, index)                p[index[0]], p[index[1]], ...; gather_far: where p misses the L2 cache
+//   keep(bits, v)                   lane l where bit l is set, otherwise zero
 //   transpose(r)                    `width` registers as a square matrix
 //   four, load_four, pick<I>        four values loaded at once; one of them in all lanes, by a shuffle that
 //                                   stays inside 128 bits and so leaves the load ports alone
@@ -69,6 +70,13 @@ SPARSEKIT_INLINE void prefetch(const T* p) {
 #endif
 }
 
+/// As prefetch, at an address that may lie beyond the array.
+template <class T>
+SPARSEKIT_INLINE void prefetch_ahead(const T* p, index_t bytes) {
+  prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(p) +
+                                         static_cast<std::uintptr_t>(bytes)));
+}
+
 /// In place of a mask: every lane. On AMD a masked store costs far more than a plain one under AVX2.
 struct all_lanes {};
 
@@ -117,6 +125,7 @@ struct lanes<arch::scalar, T> {
   static SPARSEKIT_INLINE reg gather_far(const T* p, const Index* index) {
     return gather(p, index);
   }
+  static SPARSEKIT_INLINE reg keep(unsigned bits, reg v) { return (bits & 1) != 0 ? v : T{0}; }
   static SPARSEKIT_INLINE void transpose(reg*) {}
 
   using four = const T*;

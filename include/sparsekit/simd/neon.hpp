@@ -70,6 +70,11 @@ struct lanes<arch::neon, float> : neon_lanes<float> {
   static SPARSEKIT_INLINE reg fma(reg a, reg b, reg c) {
     return vfmaq_f32(float32x4_t(c), float32x4_t(a), float32x4_t(b));
   }
+  static SPARSEKIT_INLINE reg keep(unsigned bits, reg v) {
+    const uint32x4_t bit = {1, 2, 4, 8};
+    const uint32x4_t set = vtstq_u32(vdupq_n_u32(bits), bit);
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(float32x4_t(v)), set));
+  }
   static SPARSEKIT_INLINE void transpose(reg* r) {
     const float32x4x2_t a = vtrnq_f32(float32x4_t(r[0]), float32x4_t(r[1]));
     const float32x4x2_t b = vtrnq_f32(float32x4_t(r[2]), float32x4_t(r[3]));
@@ -101,6 +106,11 @@ struct lanes<arch::neon, double> : neon_lanes<double> {
 
   static SPARSEKIT_INLINE reg fma(reg a, reg b, reg c) {
     return vfmaq_f64(float64x2_t(c), float64x2_t(a), float64x2_t(b));
+  }
+  static SPARSEKIT_INLINE reg keep(unsigned bits, reg v) {
+    const uint64x2_t bit = {1, 2};
+    const uint64x2_t set = vtstq_u64(vdupq_n_u64(bits), bit);
+    return vreinterpretq_f64_u64(vandq_u64(vreinterpretq_u64_f64(float64x2_t(v)), set));
   }
   static SPARSEKIT_INLINE void transpose(reg* r) {
     const float64x2_t a = float64x2_t(r[0]);

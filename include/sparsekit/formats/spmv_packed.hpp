@@ -1,0 +1,310 @@
+// The packed form for y = A x of ordinary sparse matrices: slices of rows side by side, one cache line of
+// values a step, and long rows apart.
+//
+// A step of a slice gives one entry to each of its `height` rows (lanes), in one of these ways:
+//
+//   run        lane l has column base + l: neighbouring rows of a grid or band, one load of x
+//   list       a column for each lane: anything else
+//   partial    some lanes have no entry; a word of bits says which do, the others count for nothing
+//   uniform    all entries of the step have the same value, which is stored once: grids with constant
+//              coefficients, graphs
+//
+// A slice holds its steps in a fixed order, in four streams (words, values, columns, order):
+//
+//   words    base of each full run; base and bits of each partial run; base of each uniform run; base and
+//            bits of each uniform partial run; bits of each partial list step
+//   values   `height` for each full, then each partial run; one for each uniform, then each uniform
+//            partial run; on the next cache line `height` for each list step, or one for a uniform list
+//   columns  `height` for each list step, full ones first
+//   order    row of each lane, `no_row` beyond the last; absent where rows stay in their order
+//
+// Sorted by length (sigma windows as in SELL-C-sigma, see formats/sell.hpp), the rows of a slice are about
+// equally long. Rows far longer than the others would pad their slices: they are stored one by one.
+#pragma once
+
+#include <string>
+
+#include "packed_bytes.hpp"
+
+namespace sparsekit {
+inline namespace v0 {
+
+struct spmv_slice {
+  std::uint32_t word = 0;    ///< first word
+  std::uint32_t value = 0;   ///< first value, in cache lines
+  std::uint32_t column = 0;  ///< first list step
+  std::uint16_t full = 0;
+  std::uint16_t partial = 0;
+  std::uint16_t uniform = 0;
+  std::uint16_t uniform_partial = 0;
+  std::uint16_t lists = 0;
+  std::uint16_t partial_lists = 0;
+  std::uint16_t uniform_list = 0;  ///< 1: all entries of the list have one value
+  std::uint16_t unused = 0;
+
+  index_t words() const {
+    return full + uniform + 2 * (index_t{partial} + uniform_partial) + partial_lists;
+  }
+  index_t steps() const {
+    return index_t{full} + uniform + partial + uniform_partial + lists + partial_lists;
+  }
+  index_t list_steps() const { return index_t{lists} + partial_lists; }
+  /// Cache lines of values, of which the runs take the first.
+  index_t run_lines(index_t height) const {
+    return full + partial + ceil_div(index_t{uniform} + uniform_partial, height);
+  }
+  index_t lines(index_t height) const {
+    return run_lines(height) +
+           (list_steps() == 0 ? 0 : uniform_list != 0 ? index_t{1} : list_steps());
+  }
+};
+static_assert(sizeof(spmv_slice) == 28);
+
+/// A row of its own.
+struct spmv_row {
+  std::int32_t row = 0;
+  std::int32_t count = 0;
+  std::int64_t column = 0;  ///< its first element in the streams of columns and of values
+  std::int64_t value = 0;
+};
+static_assert(sizeof(spmv_row) == 24);
+
+template <class T>
+struct spmv_view {
+  using value_type = std::remove_cv_t<T>;
+  /// Rows of a slice: a cache line of values.
+  static constexpr index_t height = static_cast<index_t>(storage_alignment / sizeof(value_type));
+  static constexpr std::int32_t no_row = -1;
+
+  extents shape{};
+  index_t entries = 0;
+  array_view<const spmv_slice> slices{};
+  array_view<const std::int32_t> words{};
+  array_view<const value_type> values{};
+  array_view<const std::int32_t> columns{};
+  array_view<const std::int32_t> order{};
+  array_view<const spmv_row> long_rows{};
+
+  index_t rows() const { return shape.rows; }
+  index_t cols() const { return shape.cols; }
+  index_t nnz() const { return entries; }
+  spmv_view as_const() const { return *this; }
+};
+
+SPARSEKIT_EXEC_BEGIN_IN_V0
+namespace spmv_checks {
+
+inline status corrupt(const char* detail, index_t entry, any_integer got, any_integer allowed) {
+  return {.code = errc::corrupt, .object = "spmv", .detail = detail, .entry = entry, .got = got,
+          .allowed = allowed};
+}
+
+inline index_t count_bits(std::int32_t word) { return std::popcount(static_cast<std::uint32_t>(word)); }
+
+/// The words and columns of one slice, which lie within the streams.
+template <class View>
+status slice_contents(const View& a, index_t s, index_t lanes, index_t& entries) {
+  constexpr index_t height = View::height;
+  const spmv_slice& slice = a.slices[s];
+  index_t w = slice.word;
+  const index_t last_base = a.cols() - height;
+  const auto run = [&](bool partial) {
+    const std::int32_t base = a.words[w];
+    if (base < 0 || base > last_base) return corrupt("run", w, base, last_base);
+    ++w;
+    if (!partial) {
+      entries += height;
+      return lanes == height ? status{} : corrupt("lanes of a run", s, height, lanes);
+    }
+    const auto bits = static_cast<std::uint32_t>(a.words[w]);
+    if (bits >> lanes != 0) return corrupt("bits", w, bits, lanes);
+    entries += count_bits(a.words[w++]);
+    return status{};
+  };
+  const index_t kinds[] = {slice.full, slice.partial, slice.uniform, slice.uniform_partial};
+  for (index_t kind = 0; kind < 4; ++kind) {
+    for (index_t i = 0; i < kinds[kind]; ++i) {
+      if (status error = run(kind % 2 == 1); !error) return error;
+    }
+  }
+  if (slice.lists > 0 && lanes != height) return corrupt("lanes of a list", s, height, lanes);
+  entries += height * slice.lists;
+  for (index_t i = 0; i < slice.partial_lists; ++i, ++w) {
+    const auto bits = static_cast<std::uint32_t>(a.words[w]);
+    if (bits >> lanes != 0) return corrupt("bits", w, bits, lanes);
+    entries += count_bits(a.words[w]);
+  }
+  const index_t first = index_t{slice.column} * height;
+  for (index_t p = first; p < first + slice.list_steps() * height; ++p) {
+    if (a.columns[p] < 0 || a.columns[p] >= a.cols()) {
+      return corrupt("column", p, a.columns[p], a.cols());
+    }
+  }
+  return {};
+}
+
+/// Every row of the matrix once, in a lane or as a long row.
+template <class View>
+status rows_once(const View& a) {
+  if (a.order.empty()) {
+    const bool whole = a.slices.size() == ceil_div(a.rows(), View::height) && a.long_rows.empty();
+    return whole ? status{} : corrupt("slices", -1, a.slices.size(), a.rows());
+  }
+  buffer<std::uint64_t> seen;
+  if (status s = seen.allocate_zeroed(ceil_div(a.rows(), 64)); !s) return s;
+  index_t count = 0;
+  const auto see = [&](index_t row, const char* detail, index_t at) {
+    if (row < 0 || row >= a.rows()) return corrupt(detail, at, row, a.rows());
+    const std::uint64_t bit = std::uint64_t{1} << (row % 64);
+    if ((seen[row / 64] & bit) != 0) return corrupt("row twice", at, row, a.rows());
+    seen[row / 64] |= bit;
+    ++count;
+    return status{};
+  };
+  for (index_t i = 0; i < a.order.size(); ++i) {
+    if (a.order[i] == View::no_row) continue;
+    if (i % View::height > 0 && a.order[i - 1] == View::no_row) {
+      return corrupt("order", i, a.order[i], View::no_row);
+    }
+    if (status s = see(a.order[i], "order", i); !s) return s;
+  }
+  for (index_t i = 0; i < a.long_rows.size(); ++i) {
+    if (status s = see(a.long_rows[i].row, "long row", i); !s) return s;
+  }
+  return count == a.rows() ? status{} : corrupt("rows", -1, count, a.rows());
+}
+
+}  // namespace spmv_checks
+
+/// Whether the streams describe a matrix. O(streams); rows / 8 bytes of memory for the time of the call.
+/// After it, kernels touch nothing outside the arrays and x and y.
+template <class T>
+status validate(const spmv_view<T>& a) {
+  using view = spmv_view<T>;
+  using spmv_checks::corrupt;
+  constexpr index_t height = view::height;
+  constexpr index_t most = std::numeric_limits<std::int32_t>::max();
+  if (a.rows() < 0 || a.cols() < 0 || a.rows() > most || a.cols() > most) {
+    return corrupt("shape", -1, a.rows(), most);
+  }
+  if (!a.order.empty() && a.order.size() != a.slices.size() * height) {
+    return corrupt("order", -1, a.order.size(), a.slices.size() * height);
+  }
+  if (status s = spmv_checks::rows_once(a); !s) return s;
+  index_t word = 0;
+  index_t line = 0;
+  index_t column = 0;
+  index_t entries = 0;
+  for (index_t s = 0; s < a.slices.size(); ++s) {
+    const spmv_slice& slice = a.slices[s];
+    if (slice.word != word || slice.value != line || slice.column != column) {
+      return corrupt("slice", s, slice.word, word);
+    }
+    word += slice.words();
+    line += slice.lines(height);
+    column += slice.list_steps();
+    if (word > a.words.size() || line * height > a.values.size() ||
+        column * height > a.columns.size() || slice.uniform_list > 1) {
+      return corrupt("stream", s, word, a.words.size());
+    }
+    index_t lanes = a.rows() - s * height < height ? a.rows() - s * height : height;
+    if (!a.order.empty()) {
+      for (lanes = 0; lanes < height && a.order[s * height + lanes] != view::no_row;) ++lanes;
+    }
+    if (status error = spmv_checks::slice_contents(a, s, lanes, entries); !error) return error;
+  }
+  for (index_t i = 0; i < a.long_rows.size(); ++i) {
+    const spmv_row& r = a.long_rows[i];
+    if (r.count < 0 || r.column < 0 || r.column > a.columns.size() - r.count || r.value < 0 ||
+        r.value > a.values.size() - r.count) {
+      return corrupt("long row", i, r.count, a.columns.size());
+    }
+    for (index_t p = r.column; p < r.column + r.count; ++p) {
+      if (a.columns[p] < 0 || a.columns[p] >= a.cols()) {
+        return corrupt("column", p, a.columns[p], a.cols());
+      }
+    }
+    entries += r.count;
+  }
+  return entries == a.entries ? status{} : corrupt("nnz", -1, entries, a.entries);
+}
+
+SPARSEKIT_EXEC_END_IN_V0
+
+/// The packed form that owns its bytes. Move-only; pack_spmv makes one.
+template <class T>
+class spmv_packed {
+ public:
+  using value_type = T;
+
+  spmv_packed() = default;
+  explicit spmv_packed(buffer<std::byte>&& bytes) : bytes_(std::move(bytes)) {}
+
+  bool empty() const { return bytes_.size() == 0; }
+  array_view<const std::byte> bytes() const { return bytes_.view(); }
+  spmv_view<const T> view() const {
+    if (empty()) return {};
+    packed_header h;
+    std::memcpy(&h, bytes_.data(), sizeof h);
+    return from_header(bytes_.data(), h);
+  }
+  index_t rows() const { return view().rows(); }
+  index_t cols() const { return view().cols(); }
+  index_t nnz() const { return view().nnz(); }
+  /// What the packer found, in words. Allocates.
+  std::string reason() const { return spmv_reason(view()); }
+
+  /// Bytes that somebody loaded or mapped, on a 64-byte boundary: checked, and used where they lie.
+  template <class Flags = flags_tag>
+  static result<spmv_view<const T>> view_of(array_view<const std::byte> bytes) {
+    packed_header h;
+    if (status s = validate_packed_header(bytes, packed_form::spmv, packed_type_of<T>, h); !s) {
+      return s;
+    }
+    if (h.section_count != 6) {
+      return status{.code = errc::corrupt, .object = "spmv", .detail = "sections",
+                    .got = h.section_count, .allowed = 6};
+    }
+    const spmv_view<const T> view = from_header(bytes.data(), h);
+    if (status s = validate(view); !s) return s;
+    return view;
+  }
+
+ private:
+  static spmv_view<const T> from_header(const std::byte* bytes, const packed_header& h) {
+    return {.shape = extents(h.rows, h.cols),
+            .entries = h.nnz,
+            .slices = packed_section_as<spmv_slice>(bytes, h.sections[0]),
+            .words = packed_section_as<std::int32_t>(bytes, h.sections[1]),
+            .values = packed_section_as<T>(bytes, h.sections[2]),
+            .columns = packed_section_as<std::int32_t>(bytes, h.sections[3]),
+            .order = packed_section_as<std::int32_t>(bytes, h.sections[4]),
+            .long_rows = packed_section_as<spmv_row>(bytes, h.sections[5])};
+  }
+  static std::string spmv_reason(const spmv_view<const T>& a) {
+    index_t runs = 0;
+    index_t lists = 0;
+    index_t uniform = 0;
+    index_t alone = 0;
+    for (const spmv_slice& s : a.slices) {
+      runs += s.steps() - s.list_steps();
+      lists += s.list_steps();
+      uniform += index_t{s.uniform} + s.uniform_partial + (s.uniform_list != 0 ? s.list_steps() : 0);
+    }
+    for (const spmv_row& r : a.long_rows) alone += r.count;
+    const index_t steps = runs + lists;
+    const auto percent = [](index_t part, index_t all) {
+      return std::to_string(all == 0 ? 0 : (200 * part + all) / (2 * all)) + " %";
+    };
+    return "spmv: slices of " + std::to_string(spmv_view<T>::height) + " rows, " +
+           (a.order.empty() ? "in their order" : "sorted by length") + "; " + percent(runs, steps) +
+           " of the steps read neighbouring columns, " + percent(uniform, steps) +
+           " hold one value; " + percent(alone, a.entries) + " of the entries in " +
+           std::to_string(a.long_rows.size()) + " long rows";
+  }
+
+  buffer<std::byte> bytes_;
+};
+
+}  // namespace v0
+}  // namespace sparsekit

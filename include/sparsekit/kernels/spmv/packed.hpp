@@ -1,0 +1,209 @@
+// y = A x for the packed form of formats/spmv_packed.hpp. A slice of rows is a cache line of sums: one
+// AVX-512 register, two of AVX2, four of NEON. The order of each row's sum is that of its steps.
+#pragma once
+
+#include "../../formats/spmv_packed.hpp"
+#include "csr.hpp"
+#include "lane_output.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace kernels {
+
+/// How far ahead the streams are prefetched. The hardware stops at the end of each page; 4 KB ahead
+/// bridges that: 5-10 % from memory.
+inline constexpr index_t spmv_prefetch_bytes = 4096;
+
+/// x beyond this size misses the L2 cache at most accesses, where a gather instruction wins.
+inline constexpr index_t spmv_far_bytes = index_t{1} << 20;
+
+/// The streams of one slice, as its steps consume them, and its sums. Two chains of FMAs hide latency.
+template <class Lanes, class T, bool Far>
+struct spmv_slice_sums {
+  static constexpr index_t height = spmv_view<T>::height;
+  static constexpr int registers = static_cast<int>(height) / Lanes::width;
+  using reg = typename Lanes::reg;
+
+  const T* x;
+  const std::int32_t* word;
+  const T* value;
+  const std::int32_t* column;
+  reg sum[2][registers];
+
+  SPARSEKIT_INLINE spmv_slice_sums(const spmv_view<const T>& a, const spmv_slice& s, const T* x_data)
+      : x(x_data),
+        word(a.words.data() + s.word),
+        value(a.values.data() + index_t{s.value} * height),
+        column(a.columns.data() + index_t{s.column} * height) {
+    simd::unroll<registers>([&](auto k) SPARSEKIT_LAMBDA_INLINE {
+      sum[0][k] = Lanes::zero();
+      sum[1][k] = Lanes::zero();
+    });
+  }
+
+  /// `count` runs. Uniform: one value for all lanes. Partial: only the lanes in the bits.
+  template <bool Uniform, bool Partial>
+  SPARSEKIT_INLINE void runs(index_t count) {
+    index_t i = 0;
+    for (; i + 2 <= count; i += 2) {
+      run<0, Uniform, Partial>();
+      run<1, Uniform, Partial>();
+    }
+    if (i < count) run<0, Uniform, Partial>();
+  }
+  template <bool Uniform, bool Partial>
+  SPARSEKIT_INLINE void lists(index_t count) {
+    index_t i = 0;
+    for (; i + 2 <= count; i += 2) {
+      list<0, Uniform, Partial>();
+      list<1, Uniform, Partial>();
+    }
+    if (i < count) list<0, Uniform, Partial>();
+  }
+  SPARSEKIT_INLINE reg total(int k) const { return Lanes::add(sum[0][k], sum[1][k]); }
+
+ private:
+  template <int Chain, bool Uniform, bool Partial>
+  SPARSEKIT_INLINE void run() {
+    const T* from = x + *word++;
+    unsigned bits = 0;
+    if constexpr (Partial) bits = static_cast<unsigned>(*word++);
+    if constexpr (!Uniform) simd::prefetch_ahead(value, spmv_prefetch_bytes);
+    simd::unroll<registers>([&](auto k) SPARSEKIT_LAMBDA_INLINE {
+      reg xs = Lanes::load(from + k * Lanes::width);
+      if constexpr (Partial) xs = Lanes::keep(bits >> (k * Lanes::width), xs);
+      const reg v = Uniform ? Lanes::broadcast(*value) : Lanes::load(value + k * Lanes::width);
+      sum[Chain][k] = Lanes::fma(v, xs, sum[Chain][k]);
+    });
+    value += Uniform ? 1 : height;
+  }
+  template <int Chain, bool Uniform, bool Partial>
+  SPARSEKIT_INLINE void list() {
+    unsigned bits = 0;
+    if constexpr (Partial) bits = static_cast<unsigned>(*word++);
+    if constexpr (!Uniform) simd::prefetch_ahead(value, spmv_prefetch_bytes);
+    simd::prefetch_ahead(column, spmv_prefetch_bytes);
+    simd::unroll<registers>([&](auto k) SPARSEKIT_LAMBDA_INLINE {
+      const std::int32_t* at = column + k * Lanes::width;
+      reg xs = Far ? Lanes::gather_far(x, at) : Lanes::gather(x, at);
+      if constexpr (Partial) xs = Lanes::keep(bits >> (k * Lanes::width), xs);
+      const reg v = Uniform ? Lanes::broadcast(*value) : Lanes::load(value + k * Lanes::width);
+      sum[Chain][k] = Lanes::fma(v, xs, sum[Chain][k]);
+    });
+    column += height;
+    if constexpr (!Uniform) value += height;
+  }
+};
+
+template <class Lanes, bool Far, class Call>
+SPARSEKIT_INLINE void spmv_packed_slice(const Call& c,
+                                        const spmv_view<const typename Call::value_type>& a,
+                                        index_t s) {
+  using T = typename Call::value_type;
+  using sums = spmv_slice_sums<Lanes, T, Far>;
+  constexpr index_t height = sums::height;
+  const spmv_slice& slice = a.slices[s];
+  sums r(a, slice, c.x.data());
+  r.template runs<false, false>(slice.full);
+  r.template runs<false, true>(slice.partial);
+  r.template runs<true, false>(slice.uniform);
+  r.template runs<true, true>(slice.uniform_partial);
+  if (slice.list_steps() != 0) {
+    r.value = a.values.data() + (slice.value + slice.run_lines(height)) * height;
+    if (slice.uniform_list != 0) {
+      r.template lists<true, false>(slice.lists);
+      r.template lists<true, true>(slice.partial_lists);
+    } else {
+      r.template lists<false, false>(slice.lists);
+      r.template lists<false, true>(slice.partial_lists);
+    }
+  }
+  if (a.order.empty()) {
+    const auto out = output_of<Lanes>(c.y, c.epilogue);
+    const index_t row = s * height;
+    simd::unroll<sums::registers>([&](auto k) SPARSEKIT_LAMBDA_INLINE {
+      const index_t first = row + k * Lanes::width;
+      if (first + Lanes::width <= a.rows()) {
+        out.put(r.total(k), first, 0, simd::all_lanes{});
+      } else if (first < a.rows()) {
+        out.put(r.total(k), first, 0, Lanes::first(a.rows() - first));
+      }
+    });
+    return;
+  }
+  simd::unroll<sums::registers>([&](auto k) SPARSEKIT_LAMBDA_INLINE {
+    const std::int32_t* rows = a.order.data() + s * height + k * Lanes::width;
+    index_t count = Lanes::width;
+    while (count > 0 && rows[count - 1] == spmv_view<T>::no_row) --count;
+    if (count > 0) put_scattered<Lanes>(r.total(k), rows, count, c.y.data(), c.epilogue);
+  });
+}
+
+template <class Lanes, bool Far, class Call>
+void spmv_packed_run(const Call& c, const spmv_view<const typename Call::value_type>& a) {
+  using T = typename Call::value_type;
+  const index_t slices = a.slices.size();
+  // Work of a slice or long row in values read, a slice costing some for itself.
+  const auto before = [&](index_t s) {
+    return s == slices ? index_t{a.values.size()} + s * 16
+                       : index_t{a.slices[s].value} * spmv_view<T>::height +
+                             index_t{a.slices[s].column} * 4 + s * 16;
+  };
+  const index_t slice_tasks =
+      slices == 0 ? 0 : task_count(c.policy, before(slices), ceil_div(slices, 8));
+  const index_t row_tasks = a.long_rows.empty() ? 0 : (slice_tasks > 1 ? slice_tasks : 1);
+  const auto cut = [&](index_t task) {
+    if (task == slice_tasks) return slices;
+    const index_t wanted = before(slices) / slice_tasks * task;
+    index_t low = 0;
+    index_t high = slices;
+    while (low < high) {
+      const index_t middle = low + (high - low) / 2;
+      if (before(middle) < wanted) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  };
+  const auto out = output_of<simd::lanes<arch::scalar, T>>(c.y, c.epilogue);
+  run_tasks(c.policy, slice_tasks + row_tasks, [&](index_t task, index_t) {
+    if (task < slice_tasks) {
+      const index_t end = cut(task + 1);
+      for (index_t s = cut(task); s < end; ++s) spmv_packed_slice<Lanes, Far>(c, a, s);
+      return;
+    }
+    // Long rows are dealt out in turn: they come in no order of length.
+    for (index_t i = task - slice_tasks; i < a.long_rows.size(); i += row_tasks) {
+      const spmv_row& row = a.long_rows[i];
+      const T sum = sparse_dot<Lanes>(a.values.data() + row.value, a.columns.data() + row.column,
+                                      index_t{row.count}, c.x.data());
+      out.put(sum, row.row, 0, simd::all_lanes{});
+    }
+  });
+}
+
+template <class Arch, class T>
+struct spmv_packed_slices {
+  using lanes = simd::lanes<Arch, T>;
+
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return is_spmv(c);
+  }
+  template <class A>
+  static workspace_size requirement(const A&, index_t) {
+    return {};
+  }
+  template <class Call>
+  static void run(const Call& c) {
+    if (c.a.cols() * index_t{sizeof(T)} > spmv_far_bytes) {
+      spmv_packed_run<lanes, true>(c, c.a);
+    } else {
+      spmv_packed_run<lanes, false>(c, c.a);
+    }
+  }
+};
+
+}  // namespace kernels
+SPARSEKIT_EXEC_END
