@@ -10,5 +10,6 @@
 #include "convert/to_dense.hpp"
 #include "convert/transpose.hpp"
 #include "multiply.hpp"
+#include "pack/dense.hpp"
 #include "pack/pack.hpp"
 #include "version.hpp"

@@ -3,6 +3,9 @@
 
 #include "dense/gemm.hpp"
 #include "dense/gemv.hpp"
+#include "dense/packed.hpp"
+#include "dense/packed_gemv.hpp"
+#include "gemv/lookup.hpp"
 #include "nm/inplace.hpp"
 #include "nm/lookup.hpp"
 #include "nm/panel.hpp"
@@ -25,10 +28,12 @@ struct coo {};
 struct csr {};
 struct csc {};
 struct dense {};
+struct packed_dense {};
 struct sell {};
 struct bsr {};
 struct packed {};
 struct nm {};
+struct lookup {};
 }  // namespace format
 
 template <class A>
@@ -61,9 +66,17 @@ template <class T>
 struct format_of<packed_nm_view<T>> {
   using type = format::nm;
 };
+template <class T>
+struct format_of<lookup_view<T>> {
+  using type = format::lookup;
+};
 template <class T, class L>
 struct format_of<dense_view<T, L>> {
   using type = format::dense;
+};
+template <class T>
+struct format_of<packed_dense_view<T>> {
+  using type = format::packed_dense;
 };
 
 }  // namespace v0

@@ -175,7 +175,8 @@ struct gemm_dense_columns {
     const auto out = output_of<lanes>(c.y, c.epilogue);
     constexpr int w = lanes::width;
     constexpr int vectors = dense_vectors<Arch> - 1;
-    for (index_t r = r0; r < r1;) {
+    index_t r = r0;
+    while (r < r1) {
       const index_t left = r1 - r;
       const bool full = left >= vectors * w;
       const auto group = [&](auto v, auto mask) SPARSEKIT_LAMBDA_INLINE {

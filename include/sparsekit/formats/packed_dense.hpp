@@ -1,0 +1,127 @@
+// packed_dense: dense weights in the order in which the dense kernels read them, for weights that stay.
+//
+// Rows are taken in groups of three cache lines of values (48 rows of f32, 24 of f64). A group stores, column
+// after column, its rows side by side: the kernels whose lanes are rows load whole registers, those
+// whose lanes are columns of X broadcast single values, on every ISA from the same bytes. The last group
+// is one, two or three lines wide, as many as it needs, and its missing rows are zero.
+#pragma once
+
+#include "packed_bytes.hpp"
+
+namespace sparsekit {
+inline namespace v0 {
+
+/// Packed dense weights in somebody else's memory.
+template <class T>
+struct packed_dense_view {
+  using value_type = std::remove_cv_t<T>;
+  /// Rows in a cache line, and in a group.
+  static constexpr index_t line = index_t{storage_alignment} / index_t{sizeof(T)};
+  static constexpr index_t group = 3 * line;
+
+  extents shape{};
+  index_t entries = 0;  ///< weights that are not zero
+  array_view<const value_type> values{};
+
+  index_t rows() const { return shape.rows; }
+  index_t cols() const { return shape.cols; }
+  index_t nnz() const { return entries; }
+  packed_dense_view<const value_type> as_const() const {
+    return {.shape = shape, .entries = entries, .values = values};
+  }
+  index_t groups() const { return ceil_div(shape.rows, group); }
+  /// Values between two columns of group g.
+  index_t step(index_t g) const {
+    const index_t left = round_up(shape.rows, line) - g * group;
+    return left < group ? left : group;
+  }
+  /// Row 0, column 0 of group g.
+  const value_type* group_begin(index_t g) const { return values.data() + g * group * shape.cols; }
+};
+
+SPARSEKIT_EXEC_BEGIN_IN_V0
+
+/// Whether the values are as many as the shape says, and padding rows are zero. O(rows * cols).
+template <class T>
+status validate(const packed_dense_view<T>& a) {
+  using view = packed_dense_view<T>;
+  const auto fail = [](const char* detail, index_t entry, any_integer got, any_integer allowed) {
+    return status{.code = errc::corrupt, .object = "packed_dense", .detail = detail,
+                  .entry = entry, .got = got, .allowed = allowed};
+  };
+  index_t padded = 0;
+  index_t slots = 0;
+  if (!checked_add(a.rows(), view::line - 1, padded)) {
+    return fail("rows", -1, a.rows(), std::numeric_limits<index_t>::max() - view::line + 1);
+  }
+  padded = padded / view::line * view::line;
+  if (a.cols() < 0 || !checked_multiply(padded, a.cols(), slots) || a.values.size() != slots) {
+    return fail("values", -1, a.values.size(), slots);
+  }
+  index_t entries = 0;
+  for (index_t g = 0; g < a.groups(); ++g) {
+    const index_t step = a.step(g);
+    const index_t rows = a.rows() - g * view::group;
+    const std::remove_cv_t<T>* v = a.group_begin(g);
+    for (index_t i = 0; i < step * a.cols(); ++i) {
+      const bool zero = v[i] == std::remove_cv_t<T>{0};
+      if (!zero && i % step >= rows) return fail("padding row", g * view::group * a.cols() + i, 1, 0);
+      entries += zero ? 0 : 1;
+    }
+  }
+  if (entries != a.entries) return fail("nnz", -1, entries, a.entries);
+  return {};
+}
+
+SPARSEKIT_EXEC_END_IN_V0
+
+/// Packed dense weights that own their packed bytes. Move-only; made by pack_dense().
+template <class T>
+class packed_dense {
+ public:
+  using value_type = T;
+
+  packed_dense() = default;
+  explicit packed_dense(buffer<std::byte>&& bytes) : bytes_(std::move(bytes)) {}
+
+  /// The packed bytes: to be saved, and given to `view_of` after loading.
+  array_view<const std::byte> bytes() const { return bytes_.view(); }
+  packed_dense_view<const T> view() const {
+    if (bytes_.size() == 0) return {};
+    packed_header h;
+    std::memcpy(&h, bytes_.data(), sizeof h);
+    return from_header(bytes_.data(), h);
+  }
+  extents shape() const { return view().shape; }
+  index_t rows() const { return view().rows(); }
+  index_t cols() const { return view().cols(); }
+  index_t nnz() const { return view().nnz(); }
+
+  /// Bytes that somebody loaded or mapped, on a 64-byte boundary: checked, and used where they lie.
+  template <class Flags = flags_tag>
+  static result<packed_dense_view<const T>> view_of(array_view<const std::byte> bytes) {
+    packed_header h;
+    if (status s = validate_packed_header(bytes, packed_form::dense, packed_type_of<T>, h); !s) {
+      return s;
+    }
+    if (h.section_count != 1) {
+      return status{.code = errc::corrupt, .object = "packed_dense", .detail = "sections",
+                    .got = h.section_count, .allowed = 1};
+    }
+    const packed_dense_view<const T> view = from_header(bytes.data(), h);
+    if (status s = validate(view); !s) return s;
+    return view;
+  }
+
+ private:
+  static packed_dense_view<const T> from_header(const std::byte* bytes, const packed_header& h) {
+    return {.shape = extents(h.rows, h.cols),
+            .entries = h.nnz,
+            .values = packed_section_as<T>(bytes, h.sections[0])};
+  }
+
+  buffer<std::byte> bytes_;
+};
+
+}  // namespace v0
+}  // namespace sparsekit

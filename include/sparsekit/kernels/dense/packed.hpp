@@ -1,0 +1,219 @@
+// Y = W X for packed dense W, in any mix of layouts of X and Y.
+//
+//   gemm_packed_dense_columns  lanes are columns of X: for row-major X and Y and many columns
+//   gemm_packed_dense_rows     lanes are rows of W: all other calls
+//
+// Rows: a step of a tile loads three registers of weights, broadcasts eight numbers of X and does 24
+// multiply-adds: 11 loads, so the FMA units bound it. Weights stream through once for every eight
+// columns, in the order of memory, so it does not matter in which cache they are. A group whose last
+// line alone is left (1 x 8) is bound by loads: 9 for 8 multiply-adds.
+//
+// Columns: 6 x 4, 8 x 3 and 12 x 2 do 24 multiply-adds for 10, 11 and 14 loads (FMA bound); 16 x 1 does 16
+// for 17 (load bound), and is left to rows unless there are few of them.
+#pragma once
+
+#include "../../formats/packed_dense.hpp"
+#include "../relay.hpp"
+#include "gemm.hpp"
+#include "tile.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace kernels {
+
+/// Columns of X that a tile of rows takes.
+template <class Arch>
+constexpr int packed_tokens(int vectors) {
+  const int most = accumulators<Arch> / vectors;
+  return most < 8 ? most : 8;
+}
+/// Rows of W that a tile of columns takes.
+template <class Arch>
+constexpr int packed_height(int vectors) {
+  const int most = accumulators<Arch> / vectors;
+  return most < 16 ? most : 16;
+}
+
+template <class Arch, class T>
+struct gemm_packed_dense_rows {
+  using lanes = simd::lanes<Arch, T>;
+  using view = packed_dense_view<T>;
+  static constexpr int w = lanes::width;
+  /// Columns that are re-laid side by side, and put into Y together.
+  static constexpr index_t strip = w < 8 ? 8 : w;
+  /// Columns that one pass over a group serves, so that it comes from L2 but for the first.
+  static constexpr index_t block = 64;
+
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return !is_spmv(c);
+  }
+  template <class A>
+  static workspace_size requirement(const A& a, index_t columns) {
+    const index_t most = columns < block ? columns : block;
+    return {.shared = 0,
+            .per_worker = columns < 2 ? 0 : round_up(most, strip) * a.cols() * index_t{sizeof(T)}};
+  }
+
+  template <class Call>
+  static void run(const Call& c) {
+    const index_t n = c.x.cols();
+    const index_t depth = c.a.cols();
+    const index_t blocks = ceil_div(n, block);
+    const index_t groups = c.a.groups();
+    const index_t wanted = task_count(c.policy, packed_work(c), blocks * groups);
+    const index_t parts = ceil_div(wanted, blocks);
+    run_tasks(c.policy, blocks * parts, [&](index_t task, index_t worker) {
+      const index_t column = task / parts * block;
+      const index_t columns = n - column < block ? n - column : block;
+      const index_t g0 = groups * (task % parts) / parts;
+      const index_t g1 = groups * (task % parts + 1) / parts;
+      if constexpr (std::is_same_v<typename Call::x_layout, row_major>) {
+        T* panel = c.scratch.template worker_as<T>(worker);
+        // Rows of X that lie far apart fall into few cache sets: re-lay them, if they are used often.
+        const bool relay = columns > 1 && c.x.ld() > strip && groups > 2 &&
+                           c.scratch.worker_bytes >= requirement(c.a, n).per_worker;
+        for (index_t j = 0; relay && j < columns; j += strip) {
+          const index_t present = columns - j < strip ? columns - j : strip;
+          relay_panel<lanes, T>(c.x, column + j, present, strip, panel + j * depth);
+        }
+        run_block(c, g0, g1, column, columns, [&](index_t j) {
+          return relay ? tile_source<index_t, fixed_stride<1>>{panel + j * depth, strip, {}}
+                       : tile_source<index_t, fixed_stride<1>>{c.x.data() + column + j, c.x.ld(), {}};
+        });
+      } else {
+        run_block(c, g0, g1, column, columns, [&](index_t j) {
+          return tile_source<fixed_stride<1>, index_t>{&c.x(0, column + j), {}, c.x.ld()};
+        });
+      }
+    });
+  }
+
+ private:
+  /// Where the numbers of a strip start, and their strides along k and along columns.
+  template <class Step, class Stride>
+  struct tile_source {
+    const T* x;
+    Step step;
+    Stride stride;
+  };
+
+  template <class Call, class Source>
+  static void run_block(const Call& c, index_t g0, index_t g1, index_t column, index_t columns,
+                        Source&& source) {
+    const auto out = output_of<lanes>(c.y, c.epilogue);
+    const index_t depth = c.a.cols();
+    alignas(64) T tile[strip * view::group];
+    for (index_t g = g0; g < g1; ++g) {
+      const T* weights = c.a.group_begin(g);
+      const index_t step = c.a.step(g);
+      const index_t row = g * view::group;
+      const index_t rows = c.a.rows() - row < step ? c.a.rows() - row : step;
+      for (index_t j = 0; j < columns; j += strip) {
+        const index_t count = columns - j < strip ? columns - j : strip;
+        const auto from = source(j);
+        for_tiles<3>(0, step / w, [&](index_t v, auto vectors) SPARSEKIT_LAMBDA_INLINE {
+          for_tiles<packed_tokens<Arch>(vectors)>(
+              0, count, [&](index_t t, auto tokens) SPARSEKIT_LAMBDA_INLINE {
+                const tile_operands o{weights + v * w, step, from.x + t * from.stride, from.step,
+                                      from.stride};
+                sum_tile<lanes, vectors, tokens, false>(o, depth, vectors * w, roles::rows,
+                                                        tile + t * view::group + v * w,
+                                                        view::group);
+              });
+        });
+        put_sums<lanes, roles::rows>(tile, view::group, rows, count, out, row, column + j);
+      }
+    }
+  }
+
+  template <class Call>
+  static index_t packed_work(const Call& c) {
+    return c.a.rows() * c.a.cols() / 8 * c.x.cols();
+  }
+};
+
+template <class Arch, class T>
+struct gemm_packed_dense_columns {
+  using lanes = simd::lanes<Arch, T>;
+  using view = packed_dense_view<T>;
+  static constexpr int w = lanes::width;
+  static constexpr index_t width = dense_vectors<Arch> * w;
+
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return std::is_same_v<typename Call::x_layout, row_major> &&
+           std::is_same_v<typename Call::y_layout, row_major> && c.x.cols() >= 2 * w;
+  }
+  template <class A>
+  static workspace_size requirement(const A& a, index_t columns) {
+    const index_t panel = columns < width ? round_up(columns, w) : width;
+    return {.shared = 0, .per_worker = columns < 2 ? 0 : a.cols() * panel * index_t{sizeof(T)}};
+  }
+
+  template <class Call>
+  static void run(const Call& c) {
+    const auto out = output_of<lanes>(c.y, c.epilogue);
+    const index_t n = c.x.cols();
+    const index_t groups = c.a.groups();
+    const index_t registers = ceil_div(n, w);
+    const index_t panels = ceil_div(registers, dense_vectors<Arch>);
+    const index_t wanted =
+        task_count(c.policy, c.a.rows() * c.a.cols() / 8 * n, panels * groups);
+    const index_t parts = ceil_div(wanted, panels);
+    // Re-laying costs one pass over X; it pays where X is read again for many rows.
+    const bool relay = c.a.rows() >= 128 && c.x.ld() > width &&
+                       c.scratch.worker_bytes >= requirement(c.a, n).per_worker;
+    run_tasks(c.policy, panels * parts, [&](index_t task, index_t worker) {
+      // Registers are shared out evenly over the panels, so that the last one is not a narrow one.
+      const index_t p = task / parts;
+      const index_t column = registers * p / panels * w;
+      const index_t end = registers * (p + 1) / panels * w;
+      const index_t columns = (end < n ? end : n) - column;
+      const index_t g0 = groups * (task % parts) / parts;
+      const index_t g1 = groups * (task % parts + 1) / parts;
+      if (relay) {
+        T* panel = c.scratch.template worker_as<T>(worker);
+        const index_t stride = round_up(columns, w);
+        relay_panel<lanes, T>(c.x, column, columns, stride, panel);
+        run_panel<false>(c.a, panel, stride, g0, g1, column, columns, out);
+      } else {
+        run_panel<true>(c.a, c.x.data() + column, c.x.ld(), g0, g1, column, columns, out);
+      }
+    });
+  }
+
+ private:
+  template <bool InPlace, class A, class Output>
+  static void run_panel(const A& a, const T* x, index_t x_step, index_t g0, index_t g1,
+                        index_t column, index_t columns, const Output& out) {
+    const index_t registers = ceil_div(columns, w);
+    simd::unroll<dense_vectors<Arch>>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
+      if (registers != v + 1) return;
+      if constexpr (InPlace && w > 1) {
+        if (columns % w != 0) {
+          return run_groups<v + 1, true>(a, x, x_step, g0, g1, column, columns, out);
+        }
+      }
+      run_groups<v + 1, false>(a, x, x_step, g0, g1, column, columns, out);
+    });
+  }
+  template <int Vectors, bool MaskX, class A, class Output>
+  static void run_groups(const A& a, const T* x, index_t x_step, index_t g0, index_t g1,
+                         index_t column, index_t columns, const Output& out) {
+    for (index_t g = g0; g < g1; ++g) {
+      const T* weights = a.group_begin(g);
+      const index_t step = a.step(g);
+      const index_t row = g * view::group;
+      const index_t rows = a.rows() - row < step ? a.rows() - row : step;
+      for_tiles<packed_height<Arch>(Vectors)>(
+          0, rows, [&](index_t r, auto height) SPARSEKIT_LAMBDA_INLINE {
+            const tile_operands o{x, x_step, weights + r, step, fixed_stride<1>{}};
+            run_tile<lanes, Vectors, height, roles::columns, MaskX>(o, a.cols(), columns, out,
+                                                                    column, row + r);
+          });
+    }
+  }
+};
+
+}  // namespace kernels
+SPARSEKIT_EXEC_END

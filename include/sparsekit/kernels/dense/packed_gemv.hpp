@@ -1,0 +1,102 @@
+// y = W x for packed dense W. Bound by reading W, which streams through in the order of memory.
+#pragma once
+
+#include "../../formats/packed_dense.hpp"
+#include "gemm.hpp"
+#include "tile.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace kernels {
+
+template <class Arch, class T>
+struct gemv_packed_dense {
+  using lanes = simd::lanes<Arch, T>;
+  using view = packed_dense_view<T>;
+  static constexpr int w = lanes::width;
+  /// Columns whose products are summed apart: 3 registers x 4 hide the latency of the multiply-adds.
+  static constexpr int chains = 4;
+
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return is_spmv(c);
+  }
+  template <class A>
+  static workspace_size requirement(const A&, index_t) {
+    return {};
+  }
+  template <class Call>
+  static void run(const Call& c) {
+    const auto out = output_of<lanes>(c.y, c.epilogue);
+    const index_t groups = c.a.groups();
+    const index_t tasks = task_count(c.policy, c.a.rows() * c.a.cols() / 4, groups);
+    run_tasks(c.policy, tasks, [&](index_t task, index_t) {
+      for (index_t g = groups * task / tasks; g < groups * (task + 1) / tasks; ++g) {
+        const index_t step = c.a.step(g);
+        const index_t row = g * view::group;
+        const index_t rows = c.a.rows() - row < step ? c.a.rows() - row : step;
+        alignas(64) T tile[view::group];
+        for_tiles<3>(0, step / w, [&](index_t v, auto vectors) SPARSEKIT_LAMBDA_INLINE {
+          sum_column<vectors>(c.a.group_begin(g) + v * w, step, c.x.data(), c.a.cols(),
+                              tile + v * w);
+        });
+        const index_t whole = rows / w * w;
+        for (index_t i = 0; i < whole; i += w) {
+          out.put(lanes::load(tile + i), row + i, 0, simd::all_lanes{});
+        }
+        if (whole < rows) {
+          out.put(lanes::load(tile + whole), row + whole, 0, lanes::first(rows - whole));
+        }
+      }
+    });
+  }
+
+ private:
+  /// Vectors * w rows times x.
+  template <int Vectors>
+  static SPARSEKIT_NOINLINE void sum_column(const T* weights, index_t step, const T* x,
+                                            index_t depth, T* tile) {
+    typename lanes::reg sum[chains * Vectors];
+    simd::unroll<chains * Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE { sum[i] = lanes::zero(); });
+    const auto add = [&](index_t k, auto chain) SPARSEKIT_LAMBDA_INLINE {
+      const auto number = lanes::broadcast(x[k]);
+      simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+        auto& s = sum[chain * Vectors + i];
+        s = lanes::fma(lanes::load(weights + k * step + i * w), number, s);
+      });
+    };
+    index_t k = 0;
+    for (; depth - k >= chains; k += chains) {
+      simd::unroll<chains>([&](auto u) SPARSEKIT_LAMBDA_INLINE { add(k + u, u); });
+    }
+    simd::unroll<chains - 1>([&](auto u) SPARSEKIT_LAMBDA_INLINE {
+      if (k + u < depth) add(k + u, u);
+    });
+    simd::unroll<chains - 1>([&](auto u) SPARSEKIT_LAMBDA_INLINE {
+      simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+        sum[i] = lanes::add(sum[i], sum[(u + 1) * Vectors + i]);
+      });
+    });
+    simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+      lanes::store(tile + i * w, sum[i]);
+    });
+    if (!all_finite<lanes, Vectors>(sum)) exact_column(weights, step, x, depth, Vectors * w, tile);
+  }
+
+  /// The same sums in the same order, leaving out zero weights where x is not finite.
+  static SPARSEKIT_NOINLINE void exact_column(const T* weights, index_t step, const T* x,
+                                              index_t depth, index_t rows, T* tile) {
+    using one = simd::lanes<arch::scalar, T>;
+    for (index_t i = 0; i < rows; ++i) {
+      T sum[chains] = {};
+      for (index_t k = 0; k < depth; ++k) {
+        const T weight = weights[k * step + i];
+        sum[k % chains] = one::fma(weight, visible(weight, x[k]), sum[k % chains]);
+      }
+      for (int u = 1; u < chains; ++u) sum[0] += sum[u];
+      tile[i] = sum[0];
+    }
+  }
+};
+
+}  // namespace kernels
+SPARSEKIT_EXEC_END
