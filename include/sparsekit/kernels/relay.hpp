@@ -8,6 +8,22 @@
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
+/// Whether n elements in a row are all finite.
+template <class Lanes, class T>
+SPARSEKIT_INLINE bool all_finite(const T* x, index_t n) {
+  auto a = Lanes::no_magnitude();
+  auto b = Lanes::no_magnitude();
+  index_t i = 0;
+  for (; i + 2 * Lanes::width <= n; i += 2 * Lanes::width) {
+    a = Lanes::max_magnitude(a, Lanes::load(x + i));
+    b = Lanes::max_magnitude(b, Lanes::load(x + i + Lanes::width));
+  }
+  for (; i < n; i += Lanes::width) {
+    a = Lanes::max_magnitude(a, Lanes::load(Lanes::first(n - i), x + i));
+  }
+  return !Lanes::any_not_finite(a) && !Lanes::any_not_finite(b);
+}
+
 /// Columns [column, column + columns) of row-major x into panel[k * width + j], width >= columns a
 /// multiple of the register. Returns whether every value is finite.
 template <class Lanes, class T>

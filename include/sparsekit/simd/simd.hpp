@@ -5,4 +5,5 @@
 #include "avx512.hpp"
 #include "generic.hpp"
 #include "math.hpp"
+#include "narrow.hpp"
 #include "neon.hpp"

@@ -252,41 +252,20 @@ struct panel_split {
   constexpr index_t begin(index_t p) const { return registers * p / panels; }
 };
 
+/// The tile of `lanes` for one stream; narrower lanes serve a few columns.
 template <class Arch, class T>
-struct spmm_packed_quads {
+struct quad_panels {
   using lanes = simd::lanes<Arch, T>;
 
-  template <class A>
-  static index_t widest(const A& a, index_t columns) {
-    const index_t most = quad_registers<Arch>(a.quads.interleave);
+  static index_t bytes(index_t cols, index_t row_block, index_t interleave, index_t columns) {
+    const index_t most = quad_registers<Arch>(interleave);
     const index_t registers = ceil_div(columns, lanes::width);
-    return (registers < most ? registers : most) * lanes::width;
-  }
-  template <class A>
-  static workspace_size requirement(const A& a, index_t columns) {
-    if (a.quads.row_block == 0) return {};
-    const index_t width = widest(a, columns);
-    const index_t panel = a.cols() * width;
-    const index_t waiting = (a.quads.row_block + lanes::width) * width;
-    return {.shared = 0, .per_worker = (panel + 64 + waiting) * index_t{sizeof(T)}};
-  }
-  template <class Call>
-  static bool accepts(const Call& c) {
-    return c.a.quads.row_block != 0 && !is_spmv(c) &&
-           c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;
-  }
-  template <class Call>
-  static void run(const Call& c) {
-    if (c.a.quads.interleave == 1) {
-      run_interleaved<1>(c);
-    } else {
-      run_interleaved<2>(c);
-    }
+    const index_t width = (registers < most ? registers : most) * lanes::width;
+    return (cols * width + 64 + (row_block + lanes::width) * width) * index_t{sizeof(T)};
   }
 
- private:
   template <int Quads, class Call>
-  static void run_interleaved(const Call& c) {
+  static void run(const Call& c) {
     const quad_view<const T>& a = c.a.quads;
     const auto out = output_of<lanes>(c.y, c.epilogue);
     constexpr int most = quad_registers<Arch>(Quads);
@@ -306,9 +285,10 @@ struct spmm_packed_quads {
       const index_t b0 = row_blocks * (task % parts) / parts;
       const index_t b1 = row_blocks * (task % parts + 1) / parts;
       const index_t width = registers * lanes::width;
-      T* panel = c.scratch.template worker_as<T>(worker);
-      T* waiting = panel + round_up(a.cols() * width, 64);
-      const bool finite = relay_panel<lanes, T>(c.x, column, columns, width, panel);
+      T* scratch = c.scratch.template worker_as<T>(worker);
+      T* waiting = scratch + round_up(a.cols() * width, 64);
+      bool finite = true;
+      const T* panel = panel_of(c.x, column, columns, width, scratch, finite);
       simd::unroll<most>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
         if (registers != j + 1) return;
         for (index_t b = b0; b < b1; ++b) {
@@ -316,6 +296,65 @@ struct spmm_packed_quads {
         }
       });
     });
+  }
+
+ private:
+  /// The columns as a panel: re-laid, or where they lie if X is that panel already.
+  template <class Layout>
+  static const T* panel_of(dense_view<const T, Layout> x, index_t column, index_t columns,
+                           index_t width, T* scratch, bool& finite) {
+    if constexpr (Layout::rows_contiguous) {
+      if (columns == width && x.ld() == width) {
+        finite = all_finite<lanes>(x.data() + column, x.rows() * width);
+        return x.data() + column;
+      }
+    }
+    finite = relay_panel<lanes, T>(x, column, columns, width, scratch);
+    return scratch;
+  }
+};
+
+template <class Arch, class T>
+struct spmm_packed_quads {
+  using half = typename simd::narrower<Arch>::type;
+  using quarter = typename simd::narrower<half>::type;
+
+  template <class A>
+  static workspace_size requirement(const A& a, index_t columns) {
+    const auto& q = a.quads;
+    if (q.row_block == 0) return {};
+    // What fewer columns take never exceeds what more take: narrow panels are a prefix of wide ones.
+    return {.shared = 0,
+            .per_worker =
+                quad_panels<Arch, T>::bytes(q.cols(), q.row_block, q.interleave, columns)};
+  }
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return c.a.quads.row_block != 0 && !is_spmv(c) &&
+           c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;
+  }
+  template <class Call>
+  static void run(const Call& c) {
+    // A register that is mostly empty costs as much as a full one. One path for all counts would not do
+    // less: sums have the same order in every width, so the bits of a column do not depend on it.
+    const index_t n = c.x.cols();
+    if (n <= simd::lanes<quarter, T>::width) {
+      run_lanes<quarter>(c);
+    } else if (n <= simd::lanes<half, T>::width) {
+      run_lanes<half>(c);
+    } else {
+      run_lanes<Arch>(c);
+    }
+  }
+
+ private:
+  template <class Lanes, class Call>
+  static void run_lanes(const Call& c) {
+    if (c.a.quads.interleave == 1) {
+      quad_panels<Lanes, T>::template run<1>(c);
+    } else {
+      quad_panels<Lanes, T>::template run<2>(c);
+    }
   }
 };
 
