@@ -99,15 +99,24 @@ SPARSEKIT_INLINE bool first_kernel(F&& f) {
   return done;
 }
 
+/// What a kernel's `possible<Call>`, where it has one, says at compile time: whether there are calls of
+/// this type that it accepts. One that is impossible is not compiled.
+template <class Kernel, class Call>
+inline constexpr bool is_possible = !requires { requires !Kernel::template possible<Call>; };
+
 /// Runs the kernel that fits. False if none does.
 template <class Arch, class Call>
 bool run_selected(const Call& c) {
   using T = typename Call::value_type;
   using F = typename format_of<typename Call::matrix>::type;
   return first_kernel<Arch, T, F>([&]<class Kernel>() {
-    if (!Kernel::accepts(c)) return false;
-    Kernel::run(c);
-    return true;
+    if constexpr (is_possible<Kernel, Call>) {
+      if (!Kernel::accepts(c)) return false;
+      Kernel::run(c);
+      return true;
+    } else {
+      return false;
+    }
   });
 }
 

@@ -1,0 +1,281 @@
+// y = A x for window-lookup steps (formats/lookup.hpp), one to three columns of x at a time.
+//
+// A slice's sums live in registers: 32 rows a column. A step loads the window of x once and looks up all
+// its slots there. Nothing in the loop depends on a value just loaded but the window's address.
+//
+// x is copied to aligned scratch, with zeros behind its end, while it is searched for Inf and NaN. Without
+// room for that it is read in place; windows that reach beyond its end are served from a copy of the tail.
+#pragma once
+
+#include <algorithm>
+
+#include "../../formats/lookup.hpp"
+#include "../../simd/lookup.hpp"
+#include "../call.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace kernels {
+
+/// One column of x as windows: bases below `first_tail` count from head, the others from tail.
+template <class T>
+struct window_source {
+  const T* head;
+  const T* tail;
+  index_t first_tail;
+  index_t stride;  ///< between elements of head; 1 but for rows of x read in place
+  index_t cols;
+
+  SPARSEKIT_INLINE const T* at(index_t base, index_t unit) const {
+    const T* p = head + base * unit;
+    const T* q = tail + (base - first_tail) * unit;
+    return base < first_tail ? p : q;
+  }
+};
+
+/// Sums of the 32 rows of one slice for N columns: sum[n * vectors + v] holds rows v * width onward.
+template <class Arch, class T, int Window, int N>
+struct lookup_slice_sums {
+  using lanes = simd::lanes<Arch, T>;
+  using reg = typename lanes::reg;
+  using view = lookup_view<const T>;
+  static constexpr int vectors = static_cast<int>(view::slice_rows) / lanes::width;
+
+  static SPARSEKIT_INLINE void run(const view& a, index_t slice, const window_source<T>* x,
+                                   reg (&sum)[N * vectors]) {
+    simd::unroll<N * vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE { sum[i] = lanes::zero(); });
+    constexpr index_t unit = (Window == 256 ? 64 : 32) / index_t{sizeof(T)};
+    const index_t begin = a.slice_start[slice];
+    const index_t end = a.slice_start[slice + 1];
+    const std::uint16_t* base = a.bases.data() + begin;
+    const std::uint16_t* const last = a.bases.data() + end;
+    const std::uint8_t* place = a.places.data() + begin * view::step_slots;
+    const T* value = a.values.data() + begin * view::step_slots;
+    for (; base != last; ++base, place += view::step_slots, value += view::step_slots) {
+      simd::unroll<N>([&](auto n) SPARSEKIT_LAMBDA_INLINE {
+        const simd::window<Arch, T, Window / static_cast<int>(sizeof(T))> w(x[n].at(*base, unit));
+        simd::unroll<vectors>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
+          sum[n * vectors + v] = lanes::fma(lanes::load(value + v * lanes::width),
+                                            w.at(place + v * lanes::width), sum[n * vectors + v]);
+        });
+      });
+    }
+  }
+};
+
+template <class Arch, class T>
+struct gemv_lookup {
+  using lanes = simd::lanes<Arch, T>;
+  using view = lookup_view<const T>;
+  /// Columns that share one pass over the stream: as many as registers hold.
+  static constexpr index_t group = std::is_same_v<Arch, arch::avx512> ? 3
+                                   : std::is_same_v<Arch, arch::scalar> ? 1 : 2;
+  /// Elements of x that are copied to the stack when there is no workspace.
+  static constexpr index_t stack_elements = 16384 / index_t{sizeof(T)};
+  /// Elements behind the end of x that the last window may reach.
+  static constexpr index_t margin = 256 / index_t{sizeof(T)};
+
+  template <class Call>
+  static bool accepts(const Call&) {
+    return true;
+  }
+  template <class A>
+  static workspace_size requirement(const A& a, index_t columns) {
+    return {.shared = std::min(columns, group) * column_stride(a.cols()) * index_t{sizeof(T)},
+            .per_worker = 0};
+  }
+  template <class Call>
+  static void run(const Call& c) {
+    alignas(64) T on_stack[stack_elements];
+    const index_t stride = column_stride(c.a.cols());
+    const bool in_workspace = c.scratch.shared_bytes >= stride * index_t{sizeof(T)};
+    T* const room = in_workspace ? c.scratch.template shared_as<T>() : on_stack;
+    const index_t room_size = in_workspace ? c.scratch.shared_bytes / index_t{sizeof(T)}
+                                           : stack_elements;
+    const index_t at_once = std::clamp(room_size / stride, index_t{1}, group);
+    for (index_t n = 0; n < c.x.cols(); n += at_once) {
+      const index_t count = std::min(at_once, c.x.cols() - n);
+      window_source<T> x[group];
+      bool finite = true;
+      for (index_t i = 0; i < count; ++i) {
+        if (stride <= room_size) {
+          finite = copy_column(c.x, n + i, room + i * stride, stride) && finite;
+          x[i] = {room + i * stride, room, view::max_cols, 1, c.a.cols()};
+        } else {
+          finite = read_in_place(c.x, n + i, c.a, on_stack, x[i]) && finite;
+        }
+      }
+      const index_t tasks = task_count(c.policy, c.a.slots() * count, c.a.blocks());
+      run_tasks(c.policy, tasks, [&](index_t task, index_t) {
+        const index_t end = task_block(c.a, task + 1, tasks);
+        for (index_t b = task_block(c.a, task, tasks); b < end; ++b) {
+          finish_block(c, b, n, count, x, finite);
+        }
+      });
+    }
+  }
+
+ private:
+  static index_t column_stride(index_t cols) { return round_up(cols, margin) + margin; }
+
+  /// First block of every task: blocks are cut where the steps are.
+  static index_t task_block(const view& a, index_t task, index_t tasks) {
+    if (task <= 0) return 0;
+    if (task >= tasks) return a.blocks();
+    const index_t wanted = a.steps() / tasks * task + a.steps() % tasks * task / tasks;
+    index_t low = 0;
+    index_t high = a.blocks();
+    while (low < high) {
+      const index_t middle = low + (high - low) / 2;
+      if (a.slice_start[middle * view::block_slices] < wanted) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+
+  /// x's column into `to`, zeros up to `stride`. Returns whether all is finite.
+  template <class Layout>
+  static bool copy_column(dense_view<const T, Layout> x, index_t column, T* to, index_t stride) {
+    auto magnitude = lanes::no_magnitude();
+    const index_t k = x.rows();
+    const index_t step = Layout::rows_contiguous ? x.ld() : 1;
+    const T* from = k > 0 ? &x(0, column) : nullptr;
+    index_t i = 0;
+    if (step == 1) {
+      for (; i + lanes::width <= k; i += lanes::width) {
+        const auto v = lanes::load(from + i);
+        magnitude = lanes::max_magnitude(magnitude, v);
+        lanes::store(to + i, v);
+      }
+    }
+    index_t filled = i;
+    for (; i < k; ++i) to[i] = from[i * step];
+    for (; i < stride; ++i) to[i] = T{0};
+    for (; filled < k; filled += lanes::width) {
+      magnitude = lanes::max_magnitude(magnitude, lanes::load(to + filled));
+    }
+    return !lanes::any_not_finite(magnitude);
+  }
+
+  /// A column that stays where it is; its tail goes to `tail`. False if it has to be read with care:
+  /// not finite, or its elements apart.
+  template <class Layout>
+  static bool read_in_place(dense_view<const T, Layout> x, index_t column, const view& a, T* tail,
+                            window_source<T>& out) {
+    const index_t k = x.rows();
+    const index_t step = Layout::rows_contiguous ? x.ld() : 1;
+    const T* from = &x(0, column);
+    const index_t first_tail = k < a.window() ? 0 : (k - a.window()) / a.unit() + 1;
+    for (index_t i = 0; i < 3 * margin; ++i) {
+      const index_t at = first_tail * a.unit() + i;
+      tail[i] = at < k ? from[at * step] : T{0};
+    }
+    out = {from, tail, first_tail, step, k};
+    if (step != 1) return false;
+    auto magnitude = lanes::no_magnitude();
+    index_t i = 0;
+    for (; i + lanes::width <= k; i += lanes::width) {
+      magnitude = lanes::max_magnitude(magnitude, lanes::load(from + i));
+    }
+    magnitude = lanes::max_magnitude(magnitude, lanes::load(lanes::first(k - i), from + i));
+    return !lanes::any_not_finite(magnitude);
+  }
+
+  /// Sums of one block of rows, in the order of rows, then the epilogue.
+  template <class Call>
+  static void finish_block(const Call& c, index_t block, index_t column, index_t count,
+                           const window_source<T>* x, bool finite) {
+    alignas(64) T sums[group * view::block_rows];
+    if (!finite) {
+      for (index_t n = 0; n < count; ++n) {
+        kept_block_sums(c.a, block, x[n], sums + n * view::block_rows);
+      }
+    } else if (count == 1) {
+      block_sums<1>(c.a, block, x, sums);
+    } else if constexpr (group > 1) {
+      if (count == 2) {
+        block_sums<2>(c.a, block, x, sums);
+      } else if constexpr (group > 2) {
+        block_sums<3>(c.a, block, x, sums);
+      }
+    }
+    const index_t row = block * view::block_rows;
+    const index_t rows = std::min(view::block_rows, c.a.rows() - row);
+    for (index_t n = 0; n < count; ++n) {
+      const T* s = sums + n * view::block_rows;
+      if constexpr (Call::y_layout::rows_contiguous) {
+        const auto out = output_of<simd::lanes<arch::scalar, T>>(c.y, c.epilogue);
+        for (index_t r = 0; r < rows; ++r) out.put(s[r], row + r, column + n, simd::all_lanes{});
+      } else {
+        const auto out = output_of<lanes>(c.y, c.epilogue);
+        index_t r = 0;
+        for (; r + lanes::width <= rows; r += lanes::width) {
+          out.put(lanes::load(s + r), row + r, column + n, simd::all_lanes{});
+        }
+        if (r < rows) out.put(lanes::load(s + r), row + r, column + n, lanes::first(rows - r));
+      }
+    }
+  }
+
+  template <int N>
+  static void block_sums(const view& a, index_t block, const window_source<T>* x, T* sums) {
+    switch (a.window_bytes) {
+      case 64: return block_sums_of<64, N>(a, block, x, sums);
+      case 128: return block_sums_of<128, N>(a, block, x, sums);
+      default: return block_sums_of<256, N>(a, block, x, sums);
+    }
+  }
+
+  /// sums[n * block_rows + r] for the rows of a block. Not inlined: it does not depend on the epilogue.
+  template <int Window, int N>
+  static SPARSEKIT_NOINLINE void block_sums_of(const view& a, index_t block,
+                                               const window_source<T>* x, T* sums) {
+    using slice_sums = lookup_slice_sums<Arch, T, Window, N>;
+    window_source<T> source[N];
+    for (int n = 0; n < N; ++n) source[n] = x[n];
+    const index_t end = std::min((block + 1) * view::block_slices, a.slices());
+    for (index_t s = block * view::block_slices; s < end; ++s) {
+      typename lanes::reg sum[N * slice_sums::vectors];
+      slice_sums::run(a, s, source, sum);
+      const std::uint8_t* row = a.lane_rows.data() + s * view::slice_rows;
+      simd::unroll<N>([&](auto n) SPARSEKIT_LAMBDA_INLINE {
+        alignas(64) T lane[view::slice_rows];
+        simd::unroll<slice_sums::vectors>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
+          lanes::store(lane + v * lanes::width, sum[n * slice_sums::vectors + v]);
+        });
+        simd::unroll<static_cast<int>(view::slice_rows)>([&](auto l) SPARSEKIT_LAMBDA_INLINE {
+          sums[n * view::block_rows + row[l]] = lane[l];
+        });
+      });
+    }
+  }
+
+  /// The same sums when x holds Inf or NaN, or has to be gathered: an empty slot meets a zero with the sign
+  /// that x has, so that the bits of the other sums do not change.
+  static SPARSEKIT_NOINLINE void kept_block_sums(const view& a, index_t block,
+                                                 const window_source<T>& x, T* sums) {
+    using one = simd::lanes<arch::scalar, T>;
+    const index_t end = std::min((block + 1) * view::block_slices, a.slices());
+    for (index_t s = block * view::block_slices; s < end; ++s) {
+      T lane[view::slice_rows] = {};
+      for (index_t t = a.slice_start[s]; t < a.slice_start[s + 1]; ++t) {
+        const index_t begin = a.bases[t] * a.unit();
+        for (index_t i = 0; i < view::slice_rows; ++i) {
+          const index_t at = begin + a.places[t * view::slice_rows + i];
+          const T value = a.values[t * view::slice_rows + i];
+          T seen = at >= x.cols ? T{0} : x.head[at * x.stride];
+          if (is_empty_slot(value)) seen = simd::zero_of_sign(seen);
+          lane[i] = one::fma(value, seen, lane[i]);
+        }
+      }
+      for (index_t i = 0; i < view::slice_rows; ++i) {
+        sums[a.lane_rows[s * view::slice_rows + i]] = lane[i];
+      }
+    }
+  }
+};
+
+}  // namespace kernels
+SPARSEKIT_EXEC_END
