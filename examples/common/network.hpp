@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdio>
 #include <limits>
+#include <optional>
 #include <sparsekit/sparsekit.hpp>
 #include <string>
 #include <utility>
@@ -24,9 +25,11 @@ enum class weights_kind { sparse, dense };
 
 /// A 1x1 convolution, act(W X + b) or act(W X + b + y), with X and Y planar.
 struct layer {
-  std::string name;  // of its output
-  sk::csr_matrix<float> sparse;
-  sk::buffer<float> dense;  // row-major
+  std::string name;                              // of its output
+  sk::dense_view<const float> weights;           // as the model has them, zeros and all
+  sk::csr_matrix<float> sparse;                  // without the zeros
+  std::optional<sk::packed_matrix<float>> fast;  // the same, packed; empty where CSR as it is wins
+  sk::packed_dense<float> dense;                 // the weights packed, zeros and all
   const float* bias = nullptr;
   index_t rows = 0, cols = 0, pixels = 0;
   activation act = activation::none;
@@ -46,11 +49,12 @@ struct layer {
   const sk::dense_view<float> Y(y, l.rows, l.pixels);
   const auto bias = sk::bias(sk::array_view<const float>(l.bias, l.rows));
   const auto run = [&](const auto& epilogue) {
-    if (kind == weights_kind::sparse && l.pruned()) {
-      sk::multiply(sk::seq, l.sparse, X, Y, epilogue, scratch);
+    if (kind == weights_kind::dense || !l.pruned()) {
+      sk::multiply(sk::seq, l.dense, X, Y, epilogue, scratch);
+    } else if (l.fast) {
+      sk::multiply(sk::seq, *l.fast, X, Y, epilogue, scratch);
     } else {
-      const sk::dense_view<const float> W(l.dense.data(), l.rows, l.cols);
-      sk::multiply(sk::seq, W, X, Y, epilogue, scratch);
+      sk::multiply(sk::seq, l.sparse, X, Y, epilogue, scratch);
     }
   };
   // All activations are limits: one kernel serves the three, and the program compiles in a third of
@@ -216,9 +220,10 @@ class network {
   std::string plan_scratch() {
     for (const layer& l : layers_) {
       const sk::workspace_options options{.max_columns = l.pixels};
-      const sk::dense_view<const float> W(l.dense.data(), l.rows, l.cols);
-      if (auto s = scratch_.add(W, options); !s) return s.message();
-      if (auto s = scratch_.add(l.sparse.view(), options); !s) return s.message();
+      if (auto s = scratch_.add(l.dense, options); !s) return s.message();
+      if (auto s = scratch_.add(l.sparse, options); !s) return s.message();
+      if (!l.fast) continue;
+      if (auto s = scratch_.add(*l.fast, options); !s) return s.message();
     }
     return "";
   }
@@ -320,11 +325,17 @@ class network {
     l.act = op.act;
     const auto bias = bias_of(op, l.rows, l.bias);
     if (!bias) return bias.message();
-    if (auto status = l.dense.allocate(l.rows * l.cols); !status) return status.message();
-    std::copy(weights.values.begin(), weights.values.end(), l.dense.begin());
-    const sk::dense_view<const float> W(l.dense.data(), l.rows, l.cols);
-    if (auto status = sk::csr_matrix<float>::from_dense(W).get(l.sparse); !status) {
+    l.weights = {weights.values.data(), l.rows, l.cols};
+    if (auto status = sk::pack_dense(l.weights).get(l.dense); !status) return status.message();
+    if (auto status = sk::csr_matrix<float>::from_dense(l.weights).get(l.sparse); !status) {
       return status.message();
+    }
+    // Packed weights want X re-laid. A layer of few entries a column and many pixels does little
+    // more than move X and Y: there CSR on X as it is wins.
+    if (l.pruned() && (l.sparse.nnz() >= 10 * l.cols || l.pixels < 1024)) {
+      auto packed = sk::pack(l.sparse, {.columns = {l.pixels}});
+      if (!packed) return packed.error().message();
+      l.fast.emplace(std::move(packed).value());
     }
     const int addition = addition_after(op, i, u);
     if (addition >= 0) {
