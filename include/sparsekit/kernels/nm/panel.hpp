@@ -44,6 +44,48 @@ struct nm_part {
   bool first;
 };
 
+/// The columns of a step in one word: an address that hangs on one load of 4 or 8 bytes is there sooner than
+/// those that hang on a load each.
+template <int Count>
+SPARSEKIT_INLINE auto nm_load_columns(const std::uint8_t* p) {
+  if constexpr (Count == 1) {
+    return std::uint32_t{*p};
+  } else if constexpr (Count <= 4) {
+    std::uint32_t w;
+    std::memcpy(&w, p, sizeof w);
+    return w;
+  } else {
+    std::uint64_t w;
+    std::memcpy(&w, p, sizeof w);
+    return w;
+  }
+}
+
+/// The values of a step, broadcast. By shuffles of a load of four where loads are the bound (no sharing), by
+/// a load each where they are not.
+template <class Lanes, class T, int Count, bool Shuffle>
+struct nm_numbers {
+  const T* value;
+  explicit SPARSEKIT_INLINE nm_numbers(const T* p) : value(p) {}
+  template <int I>
+  SPARSEKIT_INLINE typename Lanes::reg get() const {
+    return Lanes::broadcast(value[I]);
+  }
+};
+template <class Lanes, class T, int Count>
+struct nm_numbers<Lanes, T, Count, true> {
+  typename Lanes::four fours[Count / 4];
+  explicit SPARSEKIT_INLINE nm_numbers(const T* p) {
+    simd::unroll<Count / 4>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+      fours[i] = Lanes::load_four(p + 4 * i);
+    });
+  }
+  template <int I>
+  SPARSEKIT_INLINE typename Lanes::reg get() const {
+    return Lanes::template pick<I % 4>(fours[I / 4]);
+  }
+};
+
 /// V rows share a column here; the format may let more rows share it.
 template <class Arch, class T, int Registers, int V>
 SPARSEKIT_NOINLINE void nm_tiles(const nm_part<T>& p) {
@@ -66,15 +108,17 @@ SPARSEKIT_NOINLINE void nm_tiles(const nm_part<T>& p) {
       const T* value = p.a.values.data() + step0 * nm_slice + r0;
       const std::uint8_t* column = p.a.columns.data() + step0 * per_step + r0 / v_shift;
       for (index_t i = p.begin; i < p.end; ++i, value += nm_slice, column += per_step) {
+        const auto columns = nm_load_columns<patterns>(column);
+        const nm_numbers<lanes, T, rows, V == 1 && rows % 4 == 0> numbers(value);
         simd::unroll<patterns>([&](auto q) SPARSEKIT_LAMBDA_INLINE {
-          const T* row = p.x + index_t{column[q]} * width;
+          const T* row = p.x + static_cast<index_t>(columns >> (8 * q) & 0xff) * width;
           typename lanes::reg x[Registers];
           simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
             x[j] = lanes::load(row + j * w);
           });
           simd::unroll<V>([&](auto t) SPARSEKIT_LAMBDA_INLINE {
             constexpr int r = q * V + t;
-            const auto number = lanes::broadcast(value[r]);
+            const auto number = numbers.template get<r>();
             simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
               sum[r * Registers + j] = lanes::fma(number, x[j], sum[r * Registers + j]);
             });
