@@ -8,7 +8,9 @@
 #include <initializer_list>
 
 #include "../formats/packed.hpp"
+#include "lookup.hpp"
 #include "quads.hpp"
+#include "spmv.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -58,6 +60,15 @@ quad_shape choose_quad_shape(const extents& shape, index_t nnz, const column_cou
   return {.row_block = 512, .column_block = 256, .interleave = 2};
 }
 
+/// Whether a matrix is like pruned weights, with entries everywhere: then windows of x are well used.
+/// Grids and graphs, with a few entries a row of many, are not.
+template <class T>
+bool is_weights(const extents& shape, index_t nnz) {
+  return shape.cols <= lookup_view<T>::max_cols &&
+         static_cast<double>(nnz) >
+             0.01 * static_cast<double>(shape.rows) * static_cast<double>(shape.cols);
+}
+
 template <execution_policy Policy, class T, class Index, class Offset>
 result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, unchecked_t,
                                                    const csr_view<T, Index, Offset>& a,
@@ -71,9 +82,23 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
   const csr_view<const value, Index, Offset> source{
       a.shape, a.row_ptr, a.columns, {a.values.data(), a.values.size()}};
   quad_matrix<value> quads;
-  const quad_shape shape = choose_quad_shape<value>(a.shape, a.nnz(), options.columns);
-  if (status s = pack_quads(policy, source, shape).get(quads); !s) return s;
-  return packed_matrix<value>(a.shape, a.nnz(), std::move(quads));
+  lookup_matrix<value> lookup;
+  spmv_packed<value> spmv;
+  if (options.columns.least() <= 3) {
+    if (is_weights<value>(a.shape, a.nnz())) {
+      if (status s = pack_lookup(unchecked, source).get(lookup); !s) return s;
+    } else if (options.columns.least() == 1) {
+      if (status s = pack_spmv(unchecked, source).get(spmv); !s) return s;
+    }
+  }
+  // A form for few columns serves any number, if it must, but slowly.
+  const bool few = options.columns.most() <= (lookup.bytes().empty() ? 1 : 3);
+  if (!few || (lookup.bytes().empty() && spmv.bytes().empty())) {
+    const quad_shape shape = choose_quad_shape<value>(a.shape, a.nnz(), options.columns);
+    if (status s = pack_quads(policy, source, shape).get(quads); !s) return s;
+  }
+  return packed_matrix<value>(a.shape, a.nnz(), std::move(quads), std::move(lookup),
+                              std::move(spmv));
 }
 
 /// Packs a CSR matrix for multiply. The source is validated first (`sk::unchecked` skips that) and not

@@ -322,7 +322,7 @@ struct spmm_packed_quads {
   template <class A>
   static workspace_size requirement(const A& a, index_t columns) {
     const auto& q = a.quads;
-    if (q.row_block == 0) return {};
+    if (!a.has_quads()) return {};
     // What fewer columns take never exceeds what more take: narrow panels are a prefix of wide ones.
     return {.shared = 0,
             .per_worker =
@@ -330,7 +330,7 @@ struct spmm_packed_quads {
   }
   template <class Call>
   static bool accepts(const Call& c) {
-    return c.a.quads.row_block != 0 && !is_spmv(c) &&
+    return c.a.has_quads() && !is_spmv(c) &&
            c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;
   }
   template <class Call>

@@ -15,7 +15,7 @@ struct spmm_packed_stream {
 
   template <class Call>
   static bool accepts(const Call& c) {
-    return c.a.quads.row_block != 0;
+    return c.a.has_quads();
   }
   template <class A>
   static workspace_size requirement(const A&, index_t) {
