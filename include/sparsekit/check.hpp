@@ -106,6 +106,22 @@ status check(const A& a, const X& x, const Y& y, const Optional&... optional) {
     });
   }
 }
+/// With an active set for x.
+template <class A, class T, class Y, class... Optional>
+  requires(!execution_policy<A>)
+status check(const A& a, const active_set<T>& x, const Y& y, const Optional&... optional) {
+  if (status s = operands::check_strides(y, "y"); !s) return s;
+  const auto w = operands::matrix(a);
+  if (x.size() != w.cols()) return operands::mismatch("active_set", "size", x.size(), w.cols());
+  const auto scaled_epilogue = operands::with_factor(a, operands::epilogue_in(optional...));
+  return operands::with_dense(y, [&](auto yv) {
+    if (status s = validate(w, "A"); !s) return s;
+    const array_view<const T> values = x.view().values;
+    const active_columns_view<T> columns{w, x.view().indices, true};
+    const dense_view<const T, col_major> xv(values.data(), values.size(), 1);
+    return operands::check_product(columns, xv, yv, scaled_epilogue);
+  });
+}
 template <execution_policy Policy, class A, class X, class Y, class... Optional>
 status check(const Policy&, const A& a, const X& x, const Y& y, const Optional&... optional) {
   return check(a, x, y, optional...);

@@ -16,7 +16,7 @@ inline namespace v0 {
 SPARSEKIT_EXEC_BEGIN_IN_V0
 namespace operands {
 
-template <class Policy, class A, class TX, class LX, class TY, class LY, class E>
+template <bool HasWorkspace, class Policy, class A, class TX, class LX, class TY, class LY, class E>
 void run(const Policy& policy, const A& a, dense_view<TX, LX> xv, dense_view<TY, LY> yv, const E& e,
          scratch_memory scratch) {
   using T = std::remove_const_t<TX>;
@@ -28,7 +28,7 @@ void run(const Policy& policy, const A& a, dense_view<TX, LX> xv, dense_view<TY,
     using X = typename decltype(x)::layout;
     using Y = typename decltype(y)::layout;
     [[maybe_unused]] const bool found = kernels::run_selected<native_arch>(
-        kernels::call<Policy, A, T, X, Y, E>{policy, a, x, y, e, scratch});
+        kernels::call<Policy, A, T, X, Y, E, HasWorkspace>{policy, a, x, y, e, scratch});
     SPARSEKIT_ASSERT(found);
   });
 }
@@ -36,17 +36,32 @@ void run(const Policy& policy, const A& a, dense_view<TX, LX> xv, dense_view<TY,
 }  // namespace operands
 
 /// Y = epilogue(A X), or Y = epilogue(X A) when only the second operand is sparse. See the head of
-/// this file. Cost: 2 nnz N operations; X and Y are read and written once.
+/// this file. With an active_set for X, A is a column-major dense view, of which only the columns in the set
+/// are read. Cost: 2 nnz N operations; X and Y are read and written once.
 template <execution_policy Policy, class A, class X, class Y, class... Optional>
 void multiply(const Policy& policy, const A& a, X&& x, Y&& y, const Optional&... optional) {
   const auto epilogue = operands::epilogue_in(optional...);
   const scratch_memory scratch = operands::scratch_in(optional...);
-  if constexpr (operands::sparse<X>) {
+  constexpr bool has_workspace = operands::has_workspace<Optional...>;
+  if constexpr (is_active_set<std::remove_cvref_t<X>>) {
+    // Only the columns of A that x names: their elements of x stand side by side.
+    const auto w = operands::matrix(a);
+    SPARSEKIT_ASSERT(x.size() == w.cols());
+    const auto active = x.view();
+    const active_columns_view<typename decltype(w)::value_type> columns{w, active.indices, true};
+    const auto scaled_epilogue = operands::with_factor(a, epilogue);
+    operands::with_dense(active.values, [&](auto xv) {
+      operands::with_dense(y, [&](auto yv) {
+        operands::run<has_workspace>(policy, columns, xv, yv, scaled_epilogue, scratch);
+      });
+    });
+  } else if constexpr (operands::sparse<X>) {
     static_assert(!operands::sparse<A>, "a product of two sparse matrices is not provided");
     const operands::flipped_epilogue flipped(operands::with_factor(x, epilogue));
     operands::with_transposed(a, [&](auto xv) {
       operands::with_transposed(y, [&](auto yv) {
-        operands::run(policy, transposed(operands::matrix(x)), xv, yv, flipped, scratch);
+        operands::run<has_workspace>(policy, transposed(operands::matrix(x)), xv, yv, flipped,
+                                     scratch);
       });
     });
   } else {
@@ -54,7 +69,7 @@ void multiply(const Policy& policy, const A& a, X&& x, Y&& y, const Optional&...
     const auto scaled_epilogue = operands::with_factor(a, epilogue);
     operands::with_dense(x, [&](auto xv) {
       operands::with_dense(y, [&](auto yv) {
-        operands::run(policy, operands::matrix(a), xv, yv, scaled_epilogue, scratch);
+        operands::run<has_workspace>(policy, operands::matrix(a), xv, yv, scaled_epilogue, scratch);
       });
     });
   }

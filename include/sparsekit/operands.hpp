@@ -100,17 +100,11 @@ concept dense = is_dense_view<std::remove_cvref_t<X>>::value ||
                 mdspan_matrix<std::remove_cvref_t<X>> || vector<X>;
 
 /// f(view) with a dense_view of the operand. A vector is one contiguous column. An mdspan's layout is
-/// known at run time only; a matrix of one column takes the form of a vector where it is contiguous.
+/// known at run time only.
 template <class X, class F>
 auto with_dense(X&& x, F&& f) {
   using plain = std::remove_cvref_t<X>;
   if constexpr (is_dense_view<plain>::value) {
-    using T = typename plain::element_type;
-    if constexpr (plain::layout::rows_contiguous) {
-      if (x.cols() == 1 && x.ld() == 1) {
-        return f(dense_view<T, col_major>(x.data(), x.rows(), 1, x.rows()));
-      }
-    }
     return f(x);
   } else if constexpr (mdspan_matrix<plain>) {
     using T = std::remove_pointer_t<decltype(x.data_handle())>;
@@ -135,14 +129,21 @@ auto with_dense(X&& x, F&& f) {
   }
 }
 
-/// The form in which kernels take one column: y and x each contiguous and col_major. A strided column is
-/// passed as rows of length 1, of which no two need be adjacent.
+/// The forms in which kernels take one column: x and y both contiguous and col_major; or, if either is
+/// strided, both as rows of length 1, of which no two need be adjacent. Decided for x and y together: each
+/// pair of layouts that f is called with costs a program its kernels' compile time.
 template <class TX, class LX, class TY, class LY, class F>
 auto with_columns(dense_view<TX, LX> x, dense_view<TY, LY> y, F&& f) {
   if constexpr (LX::rows_contiguous || LY::rows_contiguous) {
     if (x.cols() == 1) {
-      return f(dense_view<TX, row_major>(x.data(), x.rows(), 1, LX::rows_contiguous ? x.ld() : 1),
-               dense_view<TY, row_major>(y.data(), y.rows(), 1, LY::rows_contiguous ? y.ld() : 1));
+      const index_t x_stride = LX::rows_contiguous ? x.ld() : 1;
+      const index_t y_stride = LY::rows_contiguous ? y.ld() : 1;
+      if (x_stride == 1 && y_stride == 1) {
+        return f(dense_view<TX, col_major>(x.data(), x.rows(), 1),
+                 dense_view<TY, col_major>(y.data(), y.rows(), 1));
+      }
+      return f(dense_view<TX, row_major>(x.data(), x.rows(), 1, x_stride),
+               dense_view<TY, row_major>(y.data(), y.rows(), 1, y_stride));
     }
   }
   return f(x, y);
@@ -162,6 +163,8 @@ auto epilogue_in(const First& first, const Rest&...) {
     return as_epilogue(first);
   }
 }
+template <class... Optional>
+inline constexpr bool has_workspace = (is_workspace<Optional> || ...);
 inline scratch_memory scratch_in() { return {}; }
 template <class First, class... Rest>
 scratch_memory scratch_in(const First& first, const Rest&... rest) {
@@ -201,7 +204,7 @@ auto with_transposed(X&& x, F&& f) {
   if constexpr (vector<X>) {
     return with_dense(x, f);
   } else {
-    return with_dense(x, [&](auto view) { return with_dense(transposed(view), f); });
+    return with_dense(x, [&](auto view) { return f(transposed(view)); });
   }
 }
 

@@ -11,9 +11,12 @@
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
-/// Y = epilogue(A X).
-template <class Policy, class A, class T, class XLayout, class YLayout, class Epilogue>
+/// Y = epilogue(A X). HasWorkspace is false where the caller gave none: then kernels that need one are
+/// not even compiled.
+template <class Policy, class A, class T, class XLayout, class YLayout, class Epilogue,
+          bool HasWorkspace = true>
 struct call {
+  static constexpr bool has_workspace = HasWorkspace;
   using value_type = T;
   using matrix = A;
   using x_layout = XLayout;

@@ -1,6 +1,7 @@
 // From the table to one kernel: the first row of the operand's format whose kernel accepts the call.
 #pragma once
 
+#include "active/columns.hpp"
 #include "dense/gemm.hpp"
 #include "dense/gemv.hpp"
 #include "dense/packed.hpp"
@@ -36,6 +37,7 @@ struct bsr {};
 struct packed {};
 struct nm {};
 struct lookup {};
+struct active {};
 }  // namespace format
 
 template <class A>
@@ -67,6 +69,10 @@ struct format_of<bsr_view<T, I, O>> {
 template <class T>
 struct format_of<packed_nm_view<T>> {
   using type = format::nm;
+};
+template <class T>
+struct format_of<active_columns_view<T>> {
+  using type = format::active;
 };
 template <class T>
 struct format_of<lookup_view<T>> {

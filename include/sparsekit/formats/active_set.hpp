@@ -1,0 +1,173 @@
+// active_set: the entries of an activation vector that count, found at run time. A layer behind a ReLU reads
+// only the columns of W that it names.
+//
+//   sk::active_set<float> active(n);                 // room for n elements, reused for every token
+//   active.assign_nonzero(h);                        // or a predicate, a threshold, a mask, a list
+//   sk::multiply(sk::dense_view<const float, sk::col_major>(w, m, n), active, y);
+//
+// An element that is not in the set never contributes, whatever its column of W holds.
+#pragma once
+
+#include "../core/dense_view.hpp"
+#include "../core/storage.hpp"
+#include "element_bits.hpp"
+
+namespace sparsekit {
+inline namespace v0 {
+
+/// Active elements of a vector of `size` elements: positions, increasing, and their values.
+template <class T>
+struct active_view {
+  using value_type = std::remove_cv_t<T>;
+  index_t size = 0;
+  array_view<const std::uint32_t> indices{};
+  array_view<const value_type> values{};
+};
+
+template <class T>
+class active_set {
+ public:
+  using value_type = T;
+
+  active_set() = default;
+  /// Room for vectors of up to `capacity` elements. Throws, or aborts under -fno-exceptions, when there is
+  /// no memory; `make` reports it instead.
+  explicit active_set(index_t capacity) : active_set(make(capacity).value()) {}
+  template <class Flags = flags_tag>
+  static result<active_set> make(index_t capacity) {
+    active_set s;
+    if (capacity < 0 || capacity > max_capacity) {
+      return status{.code = errc::bad_argument, .object = "active_set", .detail = "capacity",
+                    .got = capacity, .allowed = max_capacity};
+    }
+    // A search stores whole registers, of which the last lanes do not count.
+    if (status e = s.indices_.allocate(capacity + slack); !e) return e;
+    if (status e = s.values_.allocate(capacity + slack); !e) return e;
+    s.capacity_ = capacity;
+    return s;
+  }
+
+  /// The elements for which predicate(x[i]) holds. O(size). An error leaves the set empty.
+  template <std::ranges::contiguous_range X, class Predicate, class Flags = flags_tag>
+  status assign(const X& x, Predicate predicate) {
+    const array_view<const T> v(x);
+    if (status s = start(v.size()); !s) return s;
+    index_t n = 0;
+    for (index_t i = 0; i < v.size(); ++i) {
+      indices_[n] = static_cast<std::uint32_t>(i);
+      values_[n] = v[i];
+      n += predicate(v[i]) ? 1 : 0;
+    }
+    count_ = n;
+    return {};
+  }
+  /// x[i] != 0; NaN is active.
+  template <std::ranges::contiguous_range X, class Flags = flags_tag>
+  status assign_nonzero(const X& x) {
+    return assign(x, [](T v) { return is_nonzero_element(v); });
+  }
+  /// x[i] > threshold; NaN is active.
+  template <std::ranges::contiguous_range X, class Flags = flags_tag>
+  status assign_above(const X& x, T threshold) {
+    return assign(x, [threshold](T v) { return !(v <= threshold); });
+  }
+  /// Bit i % 8 of mask[i / 8] says whether x[i] is active. Errors: a mask of another length, bits beyond
+  /// the last element.
+  template <std::ranges::contiguous_range X, class Flags = flags_tag>
+  status assign_mask(const X& x, array_view<const std::uint8_t> mask) {
+    const array_view<const T> v(x);
+    if (status s = start(v.size()); !s) return s;
+    if (mask.size() != ceil_div(v.size(), 8)) {
+      return {.code = errc::length_mismatch, .object = "active_set", .detail = "mask",
+              .got = mask.size(), .allowed = ceil_div(v.size(), 8)};
+    }
+    if (v.size() % 8 != 0 && mask[mask.size() - 1] >> v.size() % 8 != 0) {
+      return {.code = errc::bad_pattern, .object = "active_set",
+              .detail = "mask has bits beyond the last element", .entry = mask.size() - 1,
+              .got = mask[mask.size() - 1], .allowed = (1 << v.size() % 8) - 1};
+    }
+    index_t n = 0;
+    for (index_t i = 0; i < v.size(); ++i) {
+      indices_[n] = static_cast<std::uint32_t>(i);
+      values_[n] = v[i];
+      n += mask[i / 8] >> i % 8 & 1;
+    }
+    count_ = n;
+    return {};
+  }
+  /// The elements at these positions, which must increase.
+  template <std::ranges::contiguous_range X, std::ranges::contiguous_range I,
+            class Flags = flags_tag>
+  status assign_indices(const X& x, const I& indices) {
+    const array_view<const T> v(x);
+    if (status s = start(v.size()); !s) return s;
+    index_t n = 0;
+    for (const auto i : indices) {
+      const index_t at = static_cast<index_t>(i);
+      if (at < 0 || at >= v.size()) {
+        return {.code = errc::column_out_of_range, .object = "active_set", .detail = "indices",
+                .entry = n, .got = at, .allowed = v.size()};
+      }
+      if (n > 0 && at <= static_cast<index_t>(indices_[n - 1])) {
+        return {.code = at == static_cast<index_t>(indices_[n - 1]) ? errc::duplicate_entry
+                                                                    : errc::not_sorted,
+                .object = "active_set", .detail = "indices", .entry = n, .got = at,
+                .allowed = indices_[n - 1]};
+      }
+      indices_[n] = static_cast<std::uint32_t>(at);
+      values_[n] = v[at];
+      ++n;
+    }
+    count_ = n;
+    return {};
+  }
+
+  active_view<const T> view() const {
+    return {size_, {indices_.data(), count_}, {values_.data(), count_}};
+  }
+  index_t capacity() const { return capacity_; }
+  index_t size() const { return size_; }    ///< elements of the vector
+  index_t count() const { return count_; }  ///< active ones among them
+
+ private:
+  static constexpr index_t slack = 64;
+  static constexpr index_t max_capacity = std::numeric_limits<std::uint32_t>::max() - slack;
+
+  status start(index_t size) {
+    size_ = size;
+    count_ = 0;
+    if (size <= capacity_) return {};
+    size_ = 0;
+    return {.code = errc::length_mismatch, .object = "active_set", .detail = "x", .got = size,
+            .allowed = capacity_};
+  }
+
+  buffer<std::uint32_t> indices_;
+  buffer<T> values_;
+  index_t capacity_ = 0;
+  index_t size_ = 0;
+  index_t count_ = 0;
+};
+
+/// Some columns of a column-major dense matrix, as the left operand of a product: the columns that an
+/// active set names. x is either the whole vector or, if `compact`, its active elements.
+template <class T>
+struct active_columns_view {
+  using value_type = std::remove_cv_t<T>;
+  dense_view<const value_type, col_major> w{};
+  array_view<const std::uint32_t> indices{};
+  bool compact = false;
+
+  index_t rows() const { return w.rows(); }
+  index_t cols() const { return compact ? indices.size() : w.cols(); }
+  index_t nnz() const { return w.rows() * indices.size(); }
+  active_columns_view as_const() const { return *this; }
+};
+
+template <class T>
+inline constexpr bool is_active_set = false;
+template <class T>
+inline constexpr bool is_active_set<active_set<T>> = true;
+
+}  // namespace v0
+}  // namespace sparsekit
