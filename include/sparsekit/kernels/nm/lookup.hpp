@@ -9,6 +9,7 @@
 #pragma once
 
 #include "../../simd/group_lookup.hpp"
+#include "../relay.hpp"
 #include "slice.hpp"
 
 SPARSEKIT_EXEC_BEGIN
@@ -188,7 +189,38 @@ struct gemv_nm_lookup {
   }
 };
 
-/// Columns of X that lie contiguous, as they are.
+/// Few columns, in any layout: rows of X are re-laid into columns first.
+template <class Arch, class T>
+struct spmm_nm_few {
+  using lanes = simd::lanes<Arch, T>;
+  /// From here on a panel is faster (kernels/nm/panel.hpp): a register of columns is more than half full.
+  static constexpr index_t most_columns = 8;
+
+  template <class A>
+  static workspace_size requirement(const A& a, index_t columns) {
+    const index_t n = columns < most_columns ? columns : most_columns;
+    return {.shared = n * round_up(a.cols(), 64) * index_t{sizeof(T)}, .per_worker = 0};
+  }
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return !is_spmv(c) && c.x.cols() <= most_columns &&
+           (std::is_same_v<typename Call::x_layout, col_major> ||
+            c.scratch.shared_bytes >= requirement(c.a, c.x.cols()).shared);
+  }
+  template <class Call>
+  static void run(const Call& c) {
+    if constexpr (std::is_same_v<typename Call::x_layout, col_major>) {
+      nm_lookup<Arch, T>::run_columns(c, nm_columns<T>{c.x.data(), c.x.ld()});
+    } else {
+      T* const columns = c.scratch.template shared_as<T>();
+      const index_t ld = round_up(c.a.cols(), 64);
+      relay_panel<lanes, T>(transposed(c.x), 0, c.a.cols(), ld, columns);
+      nm_lookup<Arch, T>::run_columns(c, nm_columns<T>{columns, ld});
+    }
+  }
+};
+
+/// Any number of columns that lie contiguous, where there is no workspace.
 template <class Arch, class T>
 struct spmm_nm_lookup {
   template <class Call>

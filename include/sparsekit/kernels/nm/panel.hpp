@@ -12,9 +12,8 @@
 // so both kernels give the same bits.
 #pragma once
 
-#include "../../formats/packed_nm.hpp"
-#include "../call.hpp"
 #include "../relay.hpp"
+#include "slice.hpp"
 
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
@@ -44,22 +43,26 @@ struct nm_part {
   bool first;
 };
 
-/// The columns of a step in one word: an address that hangs on one load of 4 or 8 bytes is there sooner than
-/// those that hang on a load each.
+/// The columns of a step in a word or two: an address that hangs on one load of 4 or 8 bytes is there sooner
+/// than those that hang on a load each. Reads up to 3 bytes ahead, which packed sections have behind them.
 template <int Count>
-SPARSEKIT_INLINE auto nm_load_columns(const std::uint8_t* p) {
-  if constexpr (Count == 1) {
-    return std::uint32_t{*p};
-  } else if constexpr (Count <= 4) {
-    std::uint32_t w;
-    std::memcpy(&w, p, sizeof w);
-    return w;
-  } else {
-    std::uint64_t w;
-    std::memcpy(&w, p, sizeof w);
-    return w;
+struct nm_columns_of_step {
+  using word = std::conditional_t<(Count > 4), std::uint64_t, std::uint32_t>;
+  static constexpr int per_word = static_cast<int>(sizeof(word));
+  word words[(Count + per_word - 1) / per_word];
+
+  explicit SPARSEKIT_INLINE nm_columns_of_step(const std::uint8_t* p) {
+    if constexpr (Count == 1) {
+      words[0] = *p;
+    } else {
+      std::memcpy(words, p, sizeof words);
+    }
   }
-}
+  template <int I>
+  SPARSEKIT_INLINE index_t get() const {
+    return static_cast<index_t>(words[I / per_word] >> (8 * (I % per_word)) & 0xff);
+  }
+};
 
 /// The values of a step, broadcast. By shuffles of a load of four where loads are the bound (no sharing), by
 /// a load each where they are not.
@@ -108,10 +111,10 @@ SPARSEKIT_NOINLINE void nm_tiles(const nm_part<T>& p) {
       const T* value = p.a.values.data() + step0 * nm_slice + r0;
       const std::uint8_t* column = p.a.columns.data() + step0 * per_step + r0 / v_shift;
       for (index_t i = p.begin; i < p.end; ++i, value += nm_slice, column += per_step) {
-        const auto columns = nm_load_columns<patterns>(column);
+        const nm_columns_of_step<patterns> columns(column);
         const nm_numbers<lanes, T, rows, V == 1 && rows % 4 == 0> numbers(value);
         simd::unroll<patterns>([&](auto q) SPARSEKIT_LAMBDA_INLINE {
-          const T* row = p.x + static_cast<index_t>(columns >> (8 * q) & 0xff) * width;
+          const T* row = p.x + columns.template get<q>() * width;
           typename lanes::reg x[Registers];
           simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
             x[j] = lanes::load(row + j * w);
@@ -175,9 +178,6 @@ struct spmm_nm_panel {
   using lanes = simd::lanes<Arch, T>;
   /// Slices whose sums wait together.
   static constexpr index_t waiting_slices = 16;
-  /// Bytes of a panel that the steps of one cut may read: they stay in L1 beside the stream.
-  static constexpr index_t cut_bytes = 24 * 1024;
-
   template <class A>
   static workspace_size requirement(const A& a, index_t columns) {
     const index_t most = nm_panel_registers * lanes::width;
@@ -216,40 +216,63 @@ struct spmm_nm_panel {
     const index_t width = registers * lanes::width;
     const index_t column = register0 * lanes::width;
     const index_t columns = c.x.cols() - column < width ? c.x.cols() - column : width;
-    T* const panel = c.scratch.template worker_as<T>(worker);
-    T* const sums = panel + round_up(a.cols() * width, 64);
-    const bool finite = relay_panel<lanes, T>(c.x, column, columns, width, panel);
-    const index_t cut_groups = groups_of_cut(a, width);
+    T* const own = c.scratch.template worker_as<T>(worker);
+    T* const sums = own + round_up(a.cols() * width, 64);
+    const T* panel = own;
+    bool finite = true;
+    // X that is one panel already is read where it lies; then the sums tell whether it was finite.
+    const bool in_place =
+        std::is_same_v<typename Call::x_layout, row_major> && c.x.ld() == width && columns == width;
+    if (in_place) {
+      panel = c.x.data();
+    } else {
+      finite = relay_panel<lanes, T>(c.x, column, columns, width, own);
+    }
     for (index_t s = slice0; s < slice1; s += waiting_slices) {
       const index_t end = s + waiting_slices < slice1 ? s + waiting_slices : slice1;
-      // A matrix without columns still has rows to write.
-      index_t g = 0;
-      do {
-        const index_t block = g / a.block_groups();
-        const index_t block_end = (block + 1) * a.block_groups();
-        index_t next = g + cut_groups < block_end ? g + cut_groups : block_end;
-        next = next < a.groups() ? next : a.groups();
-        const nm_part<T> p{a,   panel + block * a.block_groups() * a.group.m * width,
-                           s,   end,
-                           g * a.group.n, next * a.group.n,
-                           sums, g == 0};
-        if (finite) [[likely]] {
-          nm_tiles_any<Arch>(p, registers);
-        } else {
-          nm_exact(p, width);
-        }
-        g = next;
-      } while (g < a.groups());
+      if (finite) [[likely]] {
+        for_each_cut(a, panel, width, s, end, sums,
+                     [&](const nm_part<T>& p) { nm_tiles_any<Arch>(p, registers); });
+      }
+      if (!finite || (in_place && !all_finite(sums, (end - s) * nm_slice * width))) {
+        for_each_cut(a, panel, width, s, end, sums,
+                     [&](const nm_part<T>& p) { nm_exact(p, width); });
+      }
       put(c, sums, width, s * nm_slice, end * nm_slice, column, columns);
     }
   }
 
-  /// Groups of a cut: a block divided into equal cuts.
-  template <class A>
-  static index_t groups_of_cut(const A& a, index_t width) {
+  /// Bytes of a panel that the steps of one cut may read. Without sharing, each load of X must find it in L1;
+  /// the fewer steps a cut has, the more its sums' way to L2 and back weighs against that. With V >= 4 a
+  /// load serves four rows, and L2 is fast enough: whole blocks. (24, 40 and 64 KB were tried on Zen 4.)
+  static index_t cut_bytes(const nm_shape& g) {
+    return g.v >= 4 ? 64 * 1024 : 4 * g.n <= g.m ? 40 * 1024 : 24 * 1024;
+  }
+
+  /// f(part) for cut after cut of all steps, for slices [s0, s1).
+  template <class A, class F>
+  static void for_each_cut(const A& a, const T* panel, index_t width, index_t s0, index_t s1,
+                           T* sums, F&& f) {
     const index_t block = a.block_groups();
     const index_t bytes = block * a.group.m * width * index_t{sizeof(T)};
-    return ceil_div(block, ceil_div(bytes, cut_bytes));
+    const index_t cut = ceil_div(block, ceil_div(bytes, cut_bytes(a.group)));
+    index_t g = 0;
+    do {  // a matrix without columns still has rows to write
+      const index_t first = g / block * block;
+      index_t next = g + cut < first + block ? g + cut : first + block;
+      next = next < a.groups() ? next : a.groups();
+      f(nm_part<T>{a, panel + first * a.group.m * width, s0, s1, g * a.group.n, next * a.group.n,
+                   sums, g == 0});
+      g = next;
+    } while (g < a.groups());
+  }
+
+  static bool all_finite(const T* sums, index_t count) {
+    auto magnitude = lanes::no_magnitude();
+    for (index_t i = 0; i < count; i += lanes::width) {
+      magnitude = lanes::max_magnitude(magnitude, lanes::load(sums + i));
+    }
+    return !lanes::any_not_finite(magnitude);
   }
 
   /// Rows [r0, r1) of finished sums into Y.
