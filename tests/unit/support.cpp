@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "sparsekit/formats/csr.hpp"
@@ -93,7 +94,7 @@ TEST_CASE("a frozen array faults when written, and thaws when reset") {
 TEST_CASE("each pattern is a valid matrix with entries where it says") {
   sparsekit_test::rng random(5);
   for (const auto p : sparsekit_test::all_patterns) {
-    CAPTURE(sparsekit_test::name_of(p));
+    CAPTURE(std::string(sparsekit_test::name_of(p)));
     const auto a = sparsekit_test::make_csr<float>(p, 40, 60, 0.2, random);
     const sparsekit_test::guarded_csr held(a, edge::right);
     CHECK(sparsekit::validate(held.view()));
