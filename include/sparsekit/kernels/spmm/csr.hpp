@@ -83,6 +83,8 @@ struct spmm_csr_panel {
   static constexpr index_t width = csr_tile * lanes::width;
 
   template <class Call>
+  static constexpr bool possible = Call::has_workspace;
+  template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;
   }
@@ -119,6 +121,8 @@ struct spmm_csr_inplace {
   static constexpr index_t width = csr_tile * lanes::width;
 
   template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, row_major>;
+  template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && std::is_same_v<typename Call::x_layout, row_major>;
   }
@@ -147,6 +151,8 @@ template <class Arch, class T>
 struct spmm_csr_columns {
   using lanes = simd::lanes<Arch, T>;
 
+  template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major>;
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && std::is_same_v<typename Call::x_layout, col_major>;
