@@ -44,19 +44,19 @@ struct nm_part {
 };
 
 /// The columns of a step in a word or two: an address that hangs on one load of 4 or 8 bytes is there sooner
-/// than those that hang on a load each. Reads up to 3 bytes ahead, which packed sections have behind them.
+/// than those that hang on a load each.
 template <int Count>
 struct nm_columns_of_step {
-  using word = std::conditional_t<(Count > 4), std::uint64_t, std::uint32_t>;
+  using word = std::conditional_t<
+      (Count > 4), std::uint64_t,
+      std::conditional_t<(Count > 2), std::uint32_t,
+                         std::conditional_t<(Count > 1), std::uint16_t, std::uint8_t>>>;
   static constexpr int per_word = static_cast<int>(sizeof(word));
-  word words[(Count + per_word - 1) / per_word];
+  static_assert(Count % per_word == 0, "a word would reach into the next tile");
+  word words[Count / per_word];
 
   explicit SPARSEKIT_INLINE nm_columns_of_step(const std::uint8_t* p) {
-    if constexpr (Count == 1) {
-      words[0] = *p;
-    } else {
-      std::memcpy(words, p, sizeof words);
-    }
+    std::memcpy(words, p, sizeof words);
   }
   template <int I>
   SPARSEKIT_INLINE index_t get() const {
