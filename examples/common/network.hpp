@@ -116,6 +116,7 @@ class network {
     window view;                // other convolutions
     sk::buffer<float> weights;  // theirs, in the order the loops want
     const float* bias = nullptr;
+    std::vector<resize_source> rows, columns;  // of a resize
   };
 
   tensor& at(int t) { return graph_.tensors[static_cast<std::size_t>(t)]; }
@@ -146,15 +147,15 @@ class network {
         convolve(s.view, from[3], to[3], op.act, in, s.weights.data(), s.bias, out, padded_.data());
         break;
       case op_kind::depthwise:
-        clear_padded(s.view, 1);
+        clear_padded(s.view, 2);
         depthwise(s.view, to[3], op.act, in, s.weights.data(), s.bias, out, padded_.data());
         break;
       case op_kind::add:
         add(at(op.output).size(), op.act, in, buffer_of(op.inputs[1]), out);
         break;
       case op_kind::resize:
-        resize(from[3], from[1], from[2], to[1], to[2], op.align_corners, op.half_pixel, in, out,
-               padded_.data());
+        resize(from[3], from[1], from[2], s.rows, s.columns, op.half_pixel && to[2] == 2 * from[2],
+               in, out, padded_.data());
         break;
       case op_kind::depth_to_space:
         depth_to_space(to[3], from[1], from[2], op.block, in, out);
@@ -176,7 +177,7 @@ class network {
   }
 
   void clear_padded(const window& w, index_t planes) {
-    std::fill(padded_.data(), padded_.data() + planes * w.plane_size(), 0.f);
+    std::fill(padded_.data(), padded_.data() + planes * w.plane, 0.f);
   }
 
   // ---- planning -------------------------------------------------------------------------------
@@ -282,11 +283,15 @@ class network {
     if (op.kind == op_kind::convolution) {
       const index_t taps = at(op.inputs[1]).size() / at(op.inputs[1]).shape[0];
       if (taps > 1024) return at(op.output).name + ": this convolution is too large";
-      padded_size_ = std::max(padded_size_, at(op.inputs[0]).shape[3] * s.view.plane_size());
+      padded_size_ = std::max(padded_size_, at(op.inputs[0]).shape[3] * s.view.plane);
     } else if (op.kind == op_kind::depthwise) {
-      padded_size_ = std::max(padded_size_, s.view.plane_size());
+      padded_size_ = std::max(padded_size_, 2 * s.view.plane);
     } else if (op.kind == op_kind::resize) {
-      padded_size_ = std::max(padded_size_, at(op.inputs[0]).shape[2]);
+      const auto& from = at(op.inputs[0]).shape;
+      const auto& to = at(op.output).shape;
+      s.rows = resize_sources(to[1], from[1], op.align_corners, op.half_pixel);
+      s.columns = resize_sources(to[2], from[2], op.align_corners, op.half_pixel);
+      padded_size_ = std::max(padded_size_, from[2] + 2 * lanes);
     }
     slot_[static_cast<std::size_t>(op.output)] = take_buffer(at(op.output).size());
     steps_.push_back(std::move(s));
@@ -312,6 +317,7 @@ class network {
       w.pad_top = same_padding_before(w.in_h, w.kernel, w.stride);
       w.pad_left = same_padding_before(w.in_w, w.kernel, w.stride);
     }
+    w.lay_out();
     return w;
   }
 
