@@ -242,7 +242,12 @@ TEST_CASE("a matrix of scores decides instead of the magnitude") {
     CHECK((pruned(w, rows, cols, [&](const auto& v) { return sk::prune_rows(v, 0.5, other); }) ==
            expected));
   }
-  // A sum of columns; -0.0 and 0.0 rank alike; weights that are not finite do not matter here.
+  // -0.0 and 0.0 rank alike: the first stays.
+  const float signed_zeros[] = {-0.f, 0.f};
+  CHECK((pruned({1, 2}, 1, 2, [&](const auto& v) {
+           return sk::prune_fraction(v, 0.5, sk::dense_view<const float>(signed_zeros, 1, 2));
+         }) == weights{1, 0}));
+  // A sum of columns; weights that are not finite do not matter here.
   const float s[] = {-3.f, 0.f, -0.f, 1.f, 0.f, 0.f};
   const weights w{std::numeric_limits<float>::infinity(), 1, 2, 3, 4, 5};
   CHECK((pruned(w, 2, 3, [&](const auto& v) {
