@@ -1,11 +1,13 @@
-// Dense left operands: every mix of layouts, with and without a workspace, every tail, all operands between
-// guard pages; what a zero weight hides; epilogues; the same bits at every place in a batch.
+// Dense left operands: every mix of layouts, with and without a workspace, every tail, all operands
+// between guard pages; what a zero weight hides; epilogues; the same bits at every place in a
+// batch.
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <sparsekit/multiply.hpp>
+#include <sparsekit/pack/dense.hpp>
 #include <vector>
 
 #include "support/guard.hpp"
@@ -26,10 +28,7 @@ struct matrix {
   guarded<T> data;
 
   matrix(index_t r, index_t c, index_t gap, edge e)
-      : rows(r),
-        cols(c),
-        ld((Layout::rows_contiguous ? c : r) + gap),
-        data(span(), e) {}
+      : rows(r), cols(c), ld((Layout::rows_contiguous ? c : r) + gap), data(span(), e) {}
   index_t span() const {
     const index_t lines = Layout::rows_contiguous ? rows : cols;
     return lines == 0 ? 0 : (lines - 1) * ld + (Layout::rows_contiguous ? cols : rows);
@@ -50,7 +49,7 @@ struct shape {
 };
 
 /// All mixes of layouts for one shape: small integers, so the result must be exact.
-template <class T, class W, class X, class Y>
+template <class T, class W, class X, class Y, bool Packed>
 void check_shape(shape s, bool with_workspace, edge e, index_t gap, rng& random) {
   matrix<T, W> w(s.m, s.k, gap, e);
   matrix<T, X> x(s.k, s.n, gap, e);
@@ -61,12 +60,21 @@ void check_shape(shape s, bool with_workspace, edge e, index_t gap, rng& random)
   std::vector<T> bias(static_cast<std::size_t>(s.m));
   for (T& b : bias) b = static_cast<T>(random.between(-100, 100));
 
+  const auto weights = [&] {
+    if constexpr (Packed) {
+      auto packed = sk::pack_dense(w.const_view()).value();
+      CHECK(sk::validate(packed.view()));
+      return packed;
+    } else {
+      return w.const_view();
+    }
+  }();
   const auto run = [&](const auto& epilogue) {
     if (with_workspace) {
-      sk::workspace ws(w.const_view(), {.max_columns = s.n});
-      sk::multiply(w.const_view(), x.const_view(), y.view(), epilogue, ws);
+      sk::workspace ws(weights, {.max_columns = s.n});
+      sk::multiply(weights, x.const_view(), y.view(), epilogue, ws);
     } else {
-      sk::multiply(w.const_view(), x.const_view(), y.view(), epilogue);
+      sk::multiply(weights, x.const_view(), y.view(), epilogue);
     }
   };
   const auto wrong = [&](auto&& expected) {
@@ -127,14 +135,17 @@ void check_all(shape s) {
       const index_t gap = random.below(4);
       using R = sk::row_major;
       using C = sk::col_major;
-      check_shape<T, R, R, R>(s, with_workspace, e, gap, random);
-      check_shape<T, R, R, C>(s, with_workspace, e, gap, random);
-      check_shape<T, R, C, R>(s, with_workspace, e, gap, random);
-      check_shape<T, R, C, C>(s, with_workspace, e, gap, random);
-      check_shape<T, C, R, R>(s, with_workspace, e, gap, random);
-      check_shape<T, C, R, C>(s, with_workspace, e, gap, random);
-      check_shape<T, C, C, R>(s, with_workspace, e, gap, random);
-      check_shape<T, C, C, C>(s, with_workspace, e, gap, random);
+      check_shape<T, R, R, R, false>(s, with_workspace, e, gap, random);
+      check_shape<T, R, R, C, false>(s, with_workspace, e, gap, random);
+      check_shape<T, R, C, R, false>(s, with_workspace, e, gap, random);
+      check_shape<T, R, C, C, false>(s, with_workspace, e, gap, random);
+      check_shape<T, C, R, R, false>(s, with_workspace, e, gap, random);
+      check_shape<T, C, C, R, false>(s, with_workspace, e, gap, random);
+      check_shape<T, C, C, C, false>(s, with_workspace, e, gap, random);
+      check_shape<T, R, R, R, true>(s, with_workspace, e, gap, random);
+      check_shape<T, R, R, C, true>(s, with_workspace, e, gap, random);
+      check_shape<T, C, C, R, true>(s, with_workspace, e, gap, random);
+      check_shape<T, R, C, C, true>(s, with_workspace, e, gap, random);
     }
   }
 }
@@ -158,7 +169,8 @@ TEST_CASE_TEMPLATE("a column has the same bits at every place in a batch", T, fl
   for (T& v : w) v = static_cast<T>(random.normal());
   for (T& v : column) v = static_cast<T>(random.normal());
   const sk::dense_view<const T> wv(w.data(), m, k);
-  const auto check_layouts = [&]<class X, class Y>(X, Y) {
+  const auto packed = sk::pack_dense(wv).value();
+  const auto check_layouts = [&]<class X, class Y>(const auto& weights, X, Y) {
     matrix<T, X> x(k, n, 0, edge::left);
     matrix<T, Y> y(m, n, 0, edge::left);
     for (index_t c = 0; c < n; ++c) {
@@ -166,7 +178,7 @@ TEST_CASE_TEMPLATE("a column has the same bits at every place in a batch", T, fl
     }
     // One column whose Inf sends its tile the other way.
     x.view()(3, 40) = std::numeric_limits<T>::infinity();
-    sk::multiply(wv, x.const_view(), y.view());
+    sk::multiply(weights, x.const_view(), y.view());
     int different = 0;
     for (index_t c = 0; c < n; ++c) {
       for (index_t r = 0; r < m; ++r) {
@@ -177,7 +189,49 @@ TEST_CASE_TEMPLATE("a column has the same bits at every place in a batch", T, fl
     }
     CHECK(different == 0);
   };
-  check_layouts(sk::row_major{}, sk::row_major{});
-  check_layouts(sk::col_major{}, sk::row_major{});
-  check_layouts(sk::col_major{}, sk::col_major{});
+  check_layouts(wv, sk::row_major{}, sk::row_major{});
+  check_layouts(wv, sk::col_major{}, sk::row_major{});
+  check_layouts(wv, sk::col_major{}, sk::col_major{});
+  check_layouts(packed, sk::row_major{}, sk::row_major{});
+  check_layouts(packed, sk::col_major{}, sk::row_major{});
+  check_layouts(packed, sk::col_major{}, sk::col_major{});
+}
+
+TEST_CASE("packed dense bytes: saved, loaded, and refused when they are not what they claim") {
+  const index_t m = 50, k = 7;
+  std::vector<float> w(static_cast<std::size_t>(m * k), 2.f);
+  w[3] = 0.f;
+  const auto packed = sk::pack_dense(sk::dense_view<const float>(w.data(), m, k)).value();
+  CHECK(packed.nnz() == m * k - 1);
+  const auto bytes = packed.bytes();
+  sk::buffer<std::byte> copy;
+  REQUIRE(copy.allocate(bytes.size()));
+  std::memcpy(copy.data(), bytes.data(), static_cast<std::size_t>(bytes.size()));
+  sk::packed_dense_view<const float> loaded;
+  CHECK(sk::packed_dense<float>::view_of(copy.view()).get(loaded));
+  CHECK(loaded.rows() == m);
+  CHECK(loaded.nnz() == m * k - 1);
+  CHECK(sk::packed_dense<double>::view_of(copy.view()).error().code == sk::errc::unsupported);
+  CHECK(!sk::packed_dense<float>::view_of({copy.data(), copy.size() - 1}));
+  CHECK(!sk::packed_dense<float>::view_of({copy.data(), 10}));
+  // Whatever byte changes, the bytes are refused.
+  int accepted = 0;
+  for (index_t i = 0; i < copy.size(); ++i) {
+    copy[i] ^= std::byte{0x10};
+    accepted += sk::packed_dense<float>::view_of(copy.view()) ? 1 : 0;
+    copy[i] ^= std::byte{0x10};
+  }
+  CHECK(accepted == 0);
+  // A weight in a padding row, with a checksum that fits: caught by validate.
+  sk::packed_header h;
+  std::memcpy(&h, copy.data(), sizeof h);
+  const float stray = 1.f;
+  std::memcpy(copy.data() + h.sections[0].offset + h.sections[0].bytes - 4, &stray, 4);
+  h.checksum = sk::packed_checksum_of(copy.data(), copy.size());
+  std::memcpy(copy.data(), &h, sizeof h);
+  CHECK(sk::packed_dense<float>::view_of(copy.view()).error().code == sk::errc::corrupt);
+  // Sizes that overflow are refused before anything is allocated.
+  const index_t huge = std::numeric_limits<index_t>::max() / 8;
+  CHECK(!sk::pack_dense(sk::dense_view<const float>(w.data(), huge, 4)));
+  CHECK(!sk::pack_dense(sk::dense_view<const float>(w.data(), -1, 4)));
 }

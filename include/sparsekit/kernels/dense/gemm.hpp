@@ -83,6 +83,8 @@ struct gemm_dense_panel {
   static constexpr index_t width = dense_vectors<Arch> * lanes::width;
 
   template <class Call>
+  static constexpr bool possible = Call::has_workspace;
+  template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker &&
            c.scratch.worker_bytes > 0;
@@ -118,6 +120,8 @@ struct gemm_dense_inplace {
   static constexpr index_t width = dense_vectors<Arch> * lanes::width;
 
   template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, row_major>;
+  template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && std::is_same_v<typename Call::x_layout, row_major>;
   }
@@ -145,6 +149,8 @@ template <class Arch, class T>
 struct gemm_dense_columns {
   using lanes = simd::lanes<Arch, T>;
 
+  template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major>;
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && std::is_same_v<typename Call::x_layout, col_major>;

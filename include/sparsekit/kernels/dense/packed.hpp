@@ -140,6 +140,9 @@ struct gemm_packed_dense_columns {
   static constexpr index_t width = dense_vectors<Arch> * w;
 
   template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, row_major> &&
+                                   std::is_same_v<typename Call::y_layout, row_major>;
+  template <class Call>
   static bool accepts(const Call& c) {
     return std::is_same_v<typename Call::x_layout, row_major> &&
            std::is_same_v<typename Call::y_layout, row_major> && c.x.cols() >= 2 * w;

@@ -17,6 +17,9 @@ struct gemv_packed_dense {
   static constexpr int chains = 4;
 
   template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
+                                   std::is_same_v<typename Call::y_layout, col_major>;
+  template <class Call>
   static bool accepts(const Call& c) {
     return is_spmv(c);
   }
