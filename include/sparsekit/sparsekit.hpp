@@ -11,5 +11,7 @@
 #include "convert/transpose.hpp"
 #include "multiply.hpp"
 #include "pack/dense.hpp"
+#include "pack/nm.hpp"
 #include "pack/pack.hpp"
+#include "pack/structured.hpp"
 #include "version.hpp"

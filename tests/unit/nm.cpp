@@ -11,78 +11,18 @@
 #include <vector>
 
 #include "sparsekit/convert/to_dense.hpp"
+#include "support/every_way.hpp"
 #include "support/rng.hpp"
 
 namespace sk = sparsekit;
 using sk::index_t;
+using sparsekit_test::at;
+using sparsekit_test::check_product;
+using sparsekit_test::dense;
+using sparsekit_test::in_every_way;
 using sparsekit_test::rng;
 
 namespace {
-
-std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
-
-template <class T>
-struct dense {
-  index_t rows, cols;
-  std::vector<T> data;
-
-  dense(index_t r, index_t c, T fill = T{0}) : rows(r), cols(c), data(at(r * c), fill) {}
-  T& operator()(index_t r, index_t c) { return data[at(r * cols + c)]; }
-  T operator()(index_t r, index_t c) const { return data[at(r * cols + c)]; }
-  sk::dense_view<T, sk::row_major> view() { return {data.data(), rows, cols}; }
-  sk::dense_view<const T, sk::row_major> view() const { return {data.data(), rows, cols}; }
-};
-
-/// Multiplies in every way that selection knows: each layout of X and Y, with and without a workspace, for
-/// every count of columns given; f(X as a function of place, Y as a function of place, columns).
-template <class T, class Matrix, class X, class F>
-void in_every_way(const Matrix& a, const X& x_at, std::initializer_list<index_t> counts, F&& f) {
-  const auto run = [&](index_t n, auto x_layout, auto y_layout, bool with_workspace) {
-    std::vector<T> xs(at(a.cols() * n + 1));
-    std::vector<T> ys(at(a.rows() * n + 1), std::numeric_limits<T>::quiet_NaN());
-    const sk::dense_view<T, decltype(x_layout)> x(xs.data(), a.cols(), n);
-    const sk::dense_view<T, decltype(y_layout)> y(ys.data(), a.rows(), n);
-    for (index_t k = 0; k < a.cols(); ++k) {
-      for (index_t j = 0; j < n; ++j) x(k, j) = x_at(k, j);
-    }
-    if (with_workspace) {
-      sk::workspace ws(a, {.max_columns = n});
-      sk::multiply(a, x, y, ws);
-    } else {
-      sk::multiply(a, x, y);
-    }
-    f(x, y, n);
-  };
-  for (const index_t n : counts) {
-    for (const bool ws : {false, true}) {
-      run(n, sk::row_major{}, sk::row_major{}, ws);
-      run(n, sk::row_major{}, sk::col_major{}, ws);
-      run(n, sk::col_major{}, sk::row_major{}, ws);
-      run(n, sk::col_major{}, sk::col_major{}, ws);
-    }
-  }
-}
-
-/// Small integers: products and sums are exact, so results must be equal.
-template <class T, class Matrix>
-void check_product(const Matrix& a, const dense<T>& w, std::initializer_list<index_t> counts) {
-  index_t wrong = 0;
-  index_t checked = 0;
-  in_every_way<T>(
-      a, [](index_t k, index_t j) { return static_cast<T>((k * 7 + j * 5) % 13 - 6); }, counts,
-      [&](const auto& x, const auto& y, index_t n) {
-        for (index_t r = 0; r < w.rows; ++r) {
-          for (index_t j = 0; j < n; ++j) {
-            T sum{0};
-            for (index_t k = 0; k < w.cols; ++k) sum += w(r, k) * x(k, j);
-            wrong += !(y(r, j) == sum);
-            ++checked;
-          }
-        }
-      });
-  CHECK(wrong == 0);
-  CHECK(checked > 0);
-}
 
 std::vector<std::uint32_t> patterns(int n, int m) {
   std::vector<std::uint32_t> out;

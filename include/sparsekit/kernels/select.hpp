@@ -21,6 +21,7 @@
 #include "spmv/bsr.hpp"
 #include "spmv/csr.hpp"
 #include "spmv/sell.hpp"
+#include "structured/structured.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -36,6 +37,7 @@ struct sell {};
 struct bsr {};
 struct packed {};
 struct nm {};
+struct structured {};
 struct lookup {};
 struct active {};
 }  // namespace format
@@ -69,6 +71,10 @@ struct format_of<bsr_view<T, I, O>> {
 template <class T>
 struct format_of<packed_nm_view<T>> {
   using type = format::nm;
+};
+template <class T>
+struct format_of<packed_structured_view<T>> {
+  using type = format::structured;
 };
 template <class T>
 struct format_of<active_columns_view<T>> {

@@ -89,6 +89,8 @@ struct spmm_nm_inplace {
   static constexpr index_t width = registers * lanes::width;
 
   template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, row_major>;
+  template <class Call>
   static bool accepts(const Call&) {
     return std::is_same_v<typename Call::x_layout, row_major>;
   }

@@ -176,6 +176,9 @@ struct nm_lookup {
 template <class Arch, class T>
 struct gemv_nm_lookup {
   template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
+                                   std::is_same_v<typename Call::y_layout, col_major>;
+  template <class Call>
   static bool accepts(const Call& c) {
     return is_spmv(c);
   }
@@ -202,6 +205,9 @@ struct spmm_nm_few {
     return {.shared = n * round_up(a.cols(), 64) * index_t{sizeof(T)}, .per_worker = 0};
   }
   template <class Call>
+  static constexpr bool possible =
+      Call::has_workspace || std::is_same_v<typename Call::x_layout, col_major>;
+  template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && c.x.cols() <= most_columns &&
            (std::is_same_v<typename Call::x_layout, col_major> ||
@@ -223,6 +229,8 @@ struct spmm_nm_few {
 /// Any number of columns that lie contiguous, where there is no workspace.
 template <class Arch, class T>
 struct spmm_nm_lookup {
+  template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major>;
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && std::is_same_v<typename Call::x_layout, col_major>;

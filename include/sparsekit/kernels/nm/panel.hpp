@@ -173,6 +173,52 @@ SPARSEKIT_INLINE void nm_tiles_any(const nm_part<T>& p, index_t registers) {
   });
 }
 
+/// Bytes of a panel that the steps of one cut may read. Without sharing, each load of X must find it in L1; the
+/// fewer steps a cut has, the more its sums' way to L2 and back weighs against that. With V >= 4 a load serves
+/// four rows, and L2 is fast enough: whole blocks. (24, 40 and 64 KB were tried on Zen 4.)
+inline index_t nm_cut_bytes(const nm_shape& g) {
+  return g.v >= 4 ? 64 * 1024 : 4 * g.n <= g.m ? 40 * 1024 : 24 * 1024;
+}
+
+/// f(part) for cut after cut of all steps, for slices [s0, s1).
+template <class T, class F>
+void nm_for_each_cut(const packed_nm_view<const T>& a, const T* panel, index_t width, index_t s0,
+                     index_t s1, T* sums, F&& f) {
+  const index_t block = a.block_groups();
+  const index_t bytes = block * a.group.m * width * index_t{sizeof(T)};
+  const index_t cut = ceil_div(block, ceil_div(bytes, nm_cut_bytes(a.group)));
+  index_t g = 0;
+  do {  // a matrix without columns still has rows to write
+    const index_t first = g / block * block;
+    index_t next = g + cut < first + block ? g + cut : first + block;
+    next = next < a.groups() ? next : a.groups();
+    f(nm_part<T>{a, panel + first * a.group.m * width, s0, s1, g * a.group.n, next * a.group.n,
+                 sums, g == 0});
+    g = next;
+  } while (g < a.groups());
+}
+
+/// What is known of a panel: whether all of it is finite, or that the sums will tell.
+enum class panel_values { finite, not_finite, unknown };
+
+/// Slices [s0, s1) times one panel of `registers` registers, into sums[row][width].
+template <class Arch, class T>
+void nm_sum_slices(const packed_nm_view<const T>& a, const T* panel, index_t registers,
+                   panel_values values, index_t s0, index_t s1, T* sums) {
+  using lanes = simd::lanes<Arch, T>;
+  const index_t width = registers * lanes::width;
+  if (values != panel_values::not_finite) [[likely]] {
+    nm_for_each_cut(a, panel, width, s0, s1, sums,
+                    [&](const nm_part<T>& p) { nm_tiles_any<Arch>(p, registers); });
+    if (values == panel_values::finite) return;
+    const index_t rows = a.rows() < s1 * nm_slice ? a.rows() - s0 * nm_slice
+                                                  : (s1 - s0) * nm_slice;
+    if (all_finite<lanes>(sums, rows * width)) return;
+  }
+  nm_for_each_cut(a, panel, width, s0, s1, sums,
+                  [&](const nm_part<T>& p) { nm_exact(p, width); });
+}
+
 template <class Arch, class T>
 struct spmm_nm_panel {
   using lanes = simd::lanes<Arch, T>;
@@ -186,6 +232,8 @@ struct spmm_nm_panel {
     return {.shared = 0,
             .per_worker = (round_up(a.cols() * width, 64) + waiting) * index_t{sizeof(T)}};
   }
+  template <class Call>
+  static constexpr bool possible = Call::has_workspace;
   template <class Call>
   static bool accepts(const Call& c) {
     return c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;
@@ -219,60 +267,20 @@ struct spmm_nm_panel {
     T* const own = c.scratch.template worker_as<T>(worker);
     T* const sums = own + round_up(a.cols() * width, 64);
     const T* panel = own;
-    bool finite = true;
-    // X that is one panel already is read where it lies; then the sums tell whether it was finite.
-    const bool in_place =
-        std::is_same_v<typename Call::x_layout, row_major> && c.x.ld() == width && columns == width;
-    if (in_place) {
+    panel_values values = panel_values::unknown;
+    // X that is one panel already is read where it lies.
+    if (std::is_same_v<typename Call::x_layout, row_major> && c.x.ld() == width &&
+        columns == width) {
       panel = c.x.data();
     } else {
-      finite = relay_panel<lanes, T>(c.x, column, columns, width, own);
+      values = relay_panel<lanes, T>(c.x, column, columns, width, own) ? panel_values::finite
+                                                                       : panel_values::not_finite;
     }
     for (index_t s = slice0; s < slice1; s += waiting_slices) {
       const index_t end = s + waiting_slices < slice1 ? s + waiting_slices : slice1;
-      if (finite) [[likely]] {
-        for_each_cut(a, panel, width, s, end, sums,
-                     [&](const nm_part<T>& p) { nm_tiles_any<Arch>(p, registers); });
-      }
-      if (!finite || (in_place && !all_finite(sums, (end - s) * nm_slice * width))) {
-        for_each_cut(a, panel, width, s, end, sums,
-                     [&](const nm_part<T>& p) { nm_exact(p, width); });
-      }
+      nm_sum_slices<Arch>(a, panel, registers, values, s, end, sums);
       put(c, sums, width, s * nm_slice, end * nm_slice, column, columns);
     }
-  }
-
-  /// Bytes of a panel that the steps of one cut may read. Without sharing, each load of X must find it in L1;
-  /// the fewer steps a cut has, the more its sums' way to L2 and back weighs against that. With V >= 4 a
-  /// load serves four rows, and L2 is fast enough: whole blocks. (24, 40 and 64 KB were tried on Zen 4.)
-  static index_t cut_bytes(const nm_shape& g) {
-    return g.v >= 4 ? 64 * 1024 : 4 * g.n <= g.m ? 40 * 1024 : 24 * 1024;
-  }
-
-  /// f(part) for cut after cut of all steps, for slices [s0, s1).
-  template <class A, class F>
-  static void for_each_cut(const A& a, const T* panel, index_t width, index_t s0, index_t s1,
-                           T* sums, F&& f) {
-    const index_t block = a.block_groups();
-    const index_t bytes = block * a.group.m * width * index_t{sizeof(T)};
-    const index_t cut = ceil_div(block, ceil_div(bytes, cut_bytes(a.group)));
-    index_t g = 0;
-    do {  // a matrix without columns still has rows to write
-      const index_t first = g / block * block;
-      index_t next = g + cut < first + block ? g + cut : first + block;
-      next = next < a.groups() ? next : a.groups();
-      f(nm_part<T>{a, panel + first * a.group.m * width, s0, s1, g * a.group.n, next * a.group.n,
-                   sums, g == 0});
-      g = next;
-    } while (g < a.groups());
-  }
-
-  static bool all_finite(const T* sums, index_t count) {
-    auto magnitude = lanes::no_magnitude();
-    for (index_t i = 0; i < count; i += lanes::width) {
-      magnitude = lanes::max_magnitude(magnitude, lanes::load(sums + i));
-    }
-    return !lanes::any_not_finite(magnitude);
   }
 
   /// Rows [r0, r1) of finished sums into Y.

@@ -1,0 +1,223 @@
+// Structured sparsity: whole rows and columns removed. What is left is a smaller dense matrix and two index
+// lists. Channel pruning makes such matrices.
+#pragma once
+
+#include "../core/dense_view.hpp"
+#include "../core/storage.hpp"
+#include "compressed.hpp"
+#include "element_bits.hpp"
+#include "packed_nm.hpp"
+
+namespace sparsekit {
+inline namespace v0 {
+
+/// A matrix without some rows and columns, in somebody else's arrays. Nothing is checked until `validate`.
+///
+///   kept_rows, kept_columns   the rows and columns that are left, increasing
+///   values                    kept rows x kept columns, row by row
+///   pattern                   empty, or ceil(values / 64) words whose bit i says that value i is an entry.
+///                             Without it the values that are not zero are the entries.
+///
+/// A removed row of Y is the epilogue of zero: the bias still counts.
+template <class T>
+struct structured_view {
+  using value_type = std::remove_cv_t<T>;
+  using index = std::int32_t;
+  using offset = std::int64_t;
+
+  extents shape{};
+  array_view<const std::int32_t> kept_rows{};
+  array_view<const std::int32_t> kept_columns{};
+  array_view<T> values{};
+  array_view<const std::uint64_t> pattern{};
+
+  index_t rows() const { return shape.rows; }
+  index_t cols() const { return shape.cols; }
+  index_t nnz() const { return values.size(); }
+  structured_view<const value_type> as_const() const {
+    return {shape, kept_rows, kept_columns, {values.data(), values.size()}, pattern};
+  }
+  bool is_entry(index_t i) const {
+    if (pattern.empty()) return is_nonzero_element<value_type>(values[i]);
+    return (pattern[i / 64] >> (i % 64) & 1) != 0;
+  }
+};
+
+SPARSEKIT_EXEC_BEGIN_IN_V0
+
+/// f(row, column, value) for each entry.
+template <class T, class F>
+void for_each_entry(const structured_view<T>& a, F&& f) {
+  const index_t width = a.kept_columns.size();
+  for (index_t i = 0; i < a.values.size(); ++i) {
+    if (!a.is_entry(i)) continue;
+    f(index_t{a.kept_rows[i / width]}, index_t{a.kept_columns[i % width]}, a.values[i]);
+  }
+}
+
+/// A list of kept rows or columns: inside the matrix, increasing.
+inline status validate_kept(array_view<const std::int32_t> kept, index_t size, bool rows) {
+  const char* detail = rows ? "kept_rows" : "kept_columns";
+  if (kept.size() < 0 || kept.size() > size) {
+    return {.code = errc::length_mismatch, .object = "structured", .detail = detail,
+            .got = kept.size(), .allowed = size};
+  }
+  if (kept.size() > 0 && kept.data() == nullptr) {
+    return {.code = errc::null_array, .object = "structured", .detail = detail,
+            .allowed = kept.size()};
+  }
+  for (index_t i = 0; i < kept.size(); ++i) {
+    if (kept[i] < 0 || kept[i] >= size) {
+      return {.code = rows ? errc::row_out_of_range : errc::column_out_of_range,
+              .object = "structured", .detail = detail, .entry = i, .got = kept[i],
+              .allowed = size};
+    }
+    if (i > 0 && kept[i] <= kept[i - 1]) {
+      return {.code = kept[i] == kept[i - 1] ? errc::duplicate_entry : errc::not_sorted,
+              .object = "structured", .detail = detail, .entry = i, .got = kept[i],
+              .allowed = kept[i - 1]};
+    }
+  }
+  return {};
+}
+
+/// O(kept rows + kept columns), and O(values) where there is a pattern.
+template <class T>
+status validate(const structured_view<T>& a) {
+  if (a.rows() < 0 || a.cols() < 0) {
+    return {.code = errc::negative_size, .object = "structured",
+            .detail = a.rows() < 0 ? "rows" : "cols", .got = a.rows() < 0 ? a.rows() : a.cols()};
+  }
+  if (status s = validate_kept(a.kept_rows, a.rows(), true); !s) return s;
+  if (status s = validate_kept(a.kept_columns, a.cols(), false); !s) return s;
+  const auto wrong_length = [](const char* detail, index_t got, index_t allowed) {
+    return status{.code = errc::length_mismatch, .object = "structured", .detail = detail,
+                  .got = got, .allowed = allowed};
+  };
+  const index_t count = a.kept_rows.size() * a.kept_columns.size();  // both fit 32 bits
+  if (a.values.size() != count) return wrong_length("values", a.values.size(), count);
+  if (count > 0 && a.values.data() == nullptr) {
+    return {.code = errc::null_array, .object = "structured", .detail = "values",
+            .allowed = count};
+  }
+  if (a.pattern.size() == 0) return {};
+  const index_t words = ceil_div(count, 64);
+  if (a.pattern.size() != words) return wrong_length("pattern", a.pattern.size(), words);
+  if (a.pattern.data() == nullptr) {
+    return {.code = errc::null_array, .object = "structured", .detail = "pattern",
+            .allowed = words};
+  }
+  for (index_t i = 0; i < count; ++i) {
+    if (is_nonzero_element<std::remove_cv_t<T>>(a.values[i]) && !a.is_entry(i)) {
+      return {.code = errc::bad_pattern, .object = "structured",
+              .detail = "value outside the pattern", .entry = i,
+              .row = a.kept_rows[i / a.kept_columns.size()]};
+    }
+  }
+  if (count % 64 != 0 && a.pattern[words - 1] >> (count % 64) != 0) {
+    return {.code = errc::bad_pattern, .object = "structured",
+            .detail = "pattern bits beyond the values", .entry = words - 1};
+  }
+  return {};
+}
+
+SPARSEKIT_EXEC_END_IN_V0
+
+/// A structured matrix that owns its arrays. Move-only; to_structured makes one.
+template <class T>
+class structured_matrix {
+ public:
+  using value_type = T;
+  using index = std::int32_t;
+  using offset = std::int64_t;
+
+  structured_matrix() = default;  ///< 0 x 0
+  /// Takes arrays over. Invariants are the caller's.
+  structured_matrix(extents shape, buffer<std::int32_t>&& kept_rows,
+                    buffer<std::int32_t>&& kept_columns, buffer<T>&& values,
+                    buffer<std::uint64_t>&& pattern)
+      : shape_(shape),
+        kept_rows_(std::move(kept_rows)),
+        kept_columns_(std::move(kept_columns)),
+        values_(std::move(values)),
+        pattern_(std::move(pattern)) {}
+
+  structured_view<const T> view() const {
+    return {shape_, kept_rows_.view(), kept_columns_.view(), values_.view(), pattern_.view()};
+  }
+  extents shape() const { return shape_; }
+  index_t rows() const { return shape_.rows; }
+  index_t cols() const { return shape_.cols; }
+  index_t removed_rows() const { return shape_.rows - kept_rows_.size(); }
+  index_t removed_columns() const { return shape_.cols - kept_columns_.size(); }
+
+ private:
+  extents shape_{};
+  buffer<std::int32_t> kept_rows_;
+  buffer<std::int32_t> kept_columns_;
+  buffer<T> values_;
+  buffer<std::uint64_t> pattern_;
+};
+
+/// The packed form: the smaller matrix in the slices of formats/packed_nm.hpp, every column kept (a group of
+/// one column that 16 rows share), and the lists.
+template <class T>
+struct packed_structured_view {
+  using value_type = std::remove_cv_t<T>;
+
+  extents shape{};
+  array_view<const std::int32_t> kept_rows{};
+  array_view<const std::int32_t> kept_columns{};
+  packed_nm_view<const value_type> rest{};
+
+  index_t rows() const { return shape.rows; }
+  index_t cols() const { return shape.cols; }
+  index_t nnz() const { return rest.nnz(); }
+  packed_structured_view<const value_type> as_const() const {
+    return {shape, kept_rows, kept_columns, rest};
+  }
+};
+
+/// Whether a packed view describes a matrix. O(stream).
+template <class T, class Flags = flags_tag>
+status validate(const packed_structured_view<T>& a) {
+  if (status s = validate_kept(a.kept_rows, a.rows(), true); !s) return s;
+  if (status s = validate_kept(a.kept_columns, a.cols(), false); !s) return s;
+  if (a.rest.rows() != a.kept_rows.size() || a.rest.cols() != a.kept_columns.size() ||
+      a.rest.group != nm_shape{1, 1, nm_max_sharing}) {
+    return {.code = errc::corrupt, .object = "structured", .detail = "rest",
+            .got = a.rest.rows(), .allowed = a.kept_rows.size()};
+  }
+  return validate(a.rest);
+}
+
+template <class T>
+class packed_structured {
+ public:
+  using value_type = T;
+
+  packed_structured() = default;
+  packed_structured(extents shape, buffer<std::int32_t>&& kept_rows,
+                    buffer<std::int32_t>&& kept_columns, packed_nm<T>&& rest)
+      : shape_(shape),
+        kept_rows_(std::move(kept_rows)),
+        kept_columns_(std::move(kept_columns)),
+        rest_(std::move(rest)) {}
+
+  packed_structured_view<const T> view() const {
+    return {shape_, kept_rows_.view(), kept_columns_.view(), rest_.view()};
+  }
+  extents shape() const { return shape_; }
+  index_t rows() const { return shape_.rows; }
+  index_t cols() const { return shape_.cols; }
+  index_t nnz() const { return rest_.nnz(); }
+
+ private:
+  extents shape_{};
+  buffer<std::int32_t> kept_rows_;
+  buffer<std::int32_t> kept_columns_;
+  packed_nm<T> rest_;
+};
+
+}  // namespace v0
+}  // namespace sparsekit

@@ -1,0 +1,170 @@
+// Matrices with rows and columns removed: found, packed and multiplied in every way; epilogues of removed rows;
+// what is no entry stays hidden; malformed lists.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <sparsekit/multiply.hpp>
+#include <sparsekit/pack/structured.hpp>
+#include <vector>
+
+#include "sparsekit/convert/to_dense.hpp"
+#include "support/every_way.hpp"
+#include "support/rng.hpp"
+
+namespace sk = sparsekit;
+using sk::index_t;
+using sparsekit_test::at;
+using sparsekit_test::check_product;
+using sparsekit_test::dense;
+using sparsekit_test::in_every_way;
+using sparsekit_test::rng;
+
+namespace {
+
+/// Every row and column is kept with these probabilities; of what is left, some are zero.
+template <class T>
+dense<T> make(index_t rows, index_t cols, double keep_row, double keep_column, rng& random) {
+  dense<T> w(rows, cols);
+  std::vector<bool> row(at(rows));
+  std::vector<bool> column(at(cols));
+  for (index_t r = 0; r < rows; ++r) row[at(r)] = random.chance(keep_row);
+  for (index_t c = 0; c < cols; ++c) column[at(c)] = random.chance(keep_column);
+  for (index_t r = 0; r < rows; ++r) {
+    for (index_t c = 0; c < cols; ++c) {
+      if (row[at(r)] && column[at(c)]) w(r, c) = static_cast<T>(random.between(-3, 3));
+    }
+  }
+  return w;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("structured matrices of all shapes", T, float, double) {
+  rng random(11);
+  for (const index_t rows : {1, 15, 17, 70, 300}) {
+    for (const index_t cols : {1, 13, 64, 300}) {
+      for (const double keep_row : {0.0, 0.3, 1.0}) {
+        for (const double keep_column : {0.5, 1.0}) {
+          const dense<T> w = make<T>(rows, cols, keep_row, keep_column, random);
+          const auto s = sk::to_structured(w.view()).value();
+          REQUIRE(sk::validate(s.view()));
+          dense<T> back(rows, cols, T{99});
+          REQUIRE(sk::to_dense(s, back.view()));
+          CHECK(back.data == w.data);
+          const auto packed = sk::pack(s).value();
+          REQUIRE(sk::validate(packed.view()));
+          check_product(packed, w, {1, 3, 8, 9, 65});
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("removed rows and columns are counted, removed rows of y get the bias") {
+  dense<float> w(6, 5);
+  w(1, 0) = 1;
+  w(1, 3) = 2;
+  w(4, 3) = 3;
+  const auto s = sk::to_structured(w.view()).value();
+  CHECK(s.removed_rows() == 4);
+  CHECK(s.removed_columns() == 3);
+  CHECK(s.view().values.size() == 4);
+  CHECK(sk::to_csr(s).value().nnz() == 3);
+  const auto packed = sk::pack(s).value();
+  const std::vector<float> x{1, 2, 3, 4, 5};
+  const std::vector<float> b{10, 20, 30, 40, 50, 60};
+  std::vector<float> y(6, std::numeric_limits<float>::quiet_NaN());
+  sk::multiply(packed, x, y, sk::bias(b));
+  CHECK(y == std::vector<float>{10, 29, 30, 40, 62, 60});
+  sk::multiply(packed, x, y, sk::accumulate);
+  CHECK(y == std::vector<float>{10, 38, 30, 40, 74, 60});
+}
+
+TEST_CASE_TEMPLATE("NaN reaches the rows that have the column", T, float, double) {
+  rng random(12);
+  const dense<T> w = make<T>(40, 30, 0.7, 0.6, random);
+  const auto packed = sk::pack(sk::to_structured(w.view()).value()).value();
+  const T nan = std::numeric_limits<T>::quiet_NaN();
+  index_t reached = 0;
+  for (index_t bad = 0; bad < 30; ++bad) {
+    index_t wrong = 0;
+    in_every_way<T>(
+        packed, [&](index_t k, index_t j) { return k == bad && j != 1 ? nan : T(k % 4 - j % 3); },
+        {1, 7, 20}, [&](const auto& x, const auto& y, index_t n) {
+          for (index_t r = 0; r < 40; ++r) {
+            for (index_t j = 0; j < n; ++j) {
+              T sum{0};
+              for (index_t k = 0; k < 30; ++k) {
+                if (w(r, k) != T{0}) sum += w(r, k) * x(k, j);
+              }
+              wrong += std::isnan(sum) ? !std::isnan(y(r, j)) : !(y(r, j) == sum);
+              reached += std::isnan(sum);
+            }
+          }
+        });
+    CHECK(wrong == 0);
+  }
+  CHECK(reached > 0);
+}
+
+TEST_CASE("stored zeros stay entries") {
+  const std::vector<int> ptr{0, 1, 1};
+  const std::vector<int> columns{2};
+  const std::vector<float> values{0.0f};
+  const sk::csr_view<const float> csr{{2, 4}, ptr, columns, values};
+  const auto s = sk::to_structured(csr).value();
+  CHECK(s.removed_rows() == 1);
+  CHECK(sk::to_csr(s).value().nnz() == 1);
+  const auto packed = sk::pack(s).value();
+  std::vector<float> x{1, 1, std::numeric_limits<float>::infinity(), 1};
+  std::vector<float> y(2, 5.0f);
+  sk::multiply(packed, x, y);
+  CHECK(std::isnan(y[0]));
+  CHECK(y[1] == 0.0f);
+}
+
+TEST_CASE("malformed structured matrices are named") {
+  sk::extents shape(4, 5);
+  std::vector<int> rows{1, 3};
+  std::vector<int> columns{0, 2, 4};
+  std::vector<float> values{1, 2, 3, 4, 5, 6};
+  std::vector<std::uint64_t> pattern;
+  const auto is = [&](sk::errc expected) {
+    const sk::structured_view<const float> v{shape, rows, columns, values, pattern};
+    const sk::status s = sk::validate(v);
+    CHECK_MESSAGE(s.code == expected, s.message());
+    CHECK((sk::pack(v).error().code == expected));
+  };
+  is(sk::errc::ok);
+  rows = {3, 1};
+  is(sk::errc::not_sorted);
+  rows = {3, 3};
+  is(sk::errc::duplicate_entry);
+  rows = {1, 4};
+  is(sk::errc::row_out_of_range);
+  rows = {-1, 3};
+  is(sk::errc::row_out_of_range);
+  rows = {1, 3};
+  columns = {0, 2, 5};
+  is(sk::errc::column_out_of_range);
+  columns = {0, 0, 4};
+  is(sk::errc::duplicate_entry);
+  columns = {0, 1, 2, 3, 4, 5};
+  is(sk::errc::length_mismatch);
+  columns = {0, 2, 4};
+  values.push_back(1);
+  is(sk::errc::length_mismatch);
+  values.pop_back();
+  pattern = {0b111111};
+  is(sk::errc::ok);
+  pattern = {0b111110};
+  is(sk::errc::bad_pattern);
+  pattern = {0b1111111};
+  is(sk::errc::bad_pattern);
+  pattern = {0, 0};
+  is(sk::errc::length_mismatch);
+  pattern.clear();
+  shape = sk::extents(4, -5);
+  is(sk::errc::negative_size);
+}
