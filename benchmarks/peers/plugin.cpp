@@ -2,6 +2,7 @@
 // Packing happens in set-up; re-laying X is inside the timed call, as for every peer.
 #include <peer.h>
 
+#include <sparsekit/choose.hpp>
 #include <sparsekit/sparsekit.hpp>
 
 namespace {
@@ -71,6 +72,16 @@ void* start_pack(const sk_problem* p) {
 }
 void* start_pack_xt(const sk_problem* p) { return p->N > 1 ? start_pack(p) : nullptr; }
 
+using chosen = sk::chosen_matrix<float>;
+void* start_choose(const sk_problem* p) {
+  return start(*p, sk::choose(sk::measure, sk::dense_view<const float>(p->Wd, p->M, p->K),
+                              {.columns = {p->N}}));
+}
+
+using packed64 = sk::packed_matrix<double>;
+void* start_pack64(const sk_problem* p) {
+  return start(*p, sk::pack(weights64(*p), {.columns = {p->N}}));
+}
 using csr64 = sk::csr_view<const double>;
 void* start_csr64(const sk_problem* p) { return start(*p, sk::result<csr64>(weights64(*p))); }
 
@@ -80,6 +91,8 @@ const sk_peer peers[] = {
     {"sparsekit-csr", 0, 0, start_csr, run<csr, sk::row_major>, destroy<csr>, 0},
     {"sparsekit-pack", 0, 0, start_pack, run<packed, sk::row_major>, destroy<packed>, 0},
     {"sparsekit-pack-xt", 0, 0, start_pack_xt, run<packed, sk::col_major>, destroy<packed>, 1},
+    {"sparsekit-choose", 0, 0, start_choose, run<chosen, sk::row_major>, destroy<chosen>, 0},
+    {"sparsekit-pack64", 0, 1, start_pack64, run64<packed64>, destroy<packed64>, 0},
     {"sparsekit-csr64", 0, 1, start_csr64, run64<csr64>, destroy<csr64>, 0},
 };
 
