@@ -121,14 +121,8 @@ class guarded {
   }
   /// Whether the bytes around the array are as they were.
   bool intact() const {
-    const std::byte* const last = begin_ + static_cast<std::size_t>(size_) * sizeof(T);
-    for (const std::byte* p = pages_.begin(); p != begin_; ++p) {
-      if (*p != canary) return false;
-    }
-    for (const std::byte* p = last; p != pages_.end(); ++p) {
-      if (*p != canary) return false;
-    }
-    return true;
+    return all_canary(pages_.begin(), begin_) &&
+           all_canary(begin_ + static_cast<std::size_t>(size_) * sizeof(T), pages_.end());
   }
 
   T* data() { return reinterpret_cast<T*>(begin_); }
@@ -145,6 +139,13 @@ class guarded {
 
  private:
   static constexpr std::byte canary{0xA5};
+
+  /// Each byte equals the one before it, and the first is a canary: one memcmp.
+  static bool all_canary(const std::byte* first, const std::byte* last) {
+    if (first == last) return true;
+    const auto rest = static_cast<std::size_t>(last - first) - 1;
+    return *first == canary && std::memcmp(first, first + 1, rest) == 0;
+  }
 
   void place(std::size_t bytes, edge e, std::size_t offset) {
     if (pages_.size() < bytes + offset || pages_.begin() == nullptr) {

@@ -1,0 +1,166 @@
+// From rows of the kernel table to entries of the registry. A source file of this folder says which format
+// and element type it compiles (CMakeLists.txt generates them), so that builds run in parallel.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <type_traits>
+
+#include "entry.hpp"
+#include "operands.hpp"
+#include "operands_packed.hpp"
+#include "sparsekit/kernels/select.hpp"
+
+namespace sparsekit_test {
+
+template <class... Types>
+struct type_list {};
+
+/// The instruction sets that this build can run.
+using compiled_archs = type_list<
+#if SPARSEKIT_HAS_NEON
+    sparsekit::arch::neon,
+#endif
+#if SPARSEKIT_HAS_AVX512
+    sparsekit::arch::avx512,
+#endif
+#if SPARSEKIT_HAS_AVX2
+    sparsekit::arch::avx2,
+#endif
+    sparsekit::arch::scalar>;
+
+/// How many roundings a term may go through: all that follow in its sum, for a kernel that adds one by
+/// one. Kernels with several accumulators can be held to less.
+template <class Kernel>
+struct summation {
+  static index_t depth(index_t terms) { return terms; }
+};
+template <class Lanes>
+struct gathered_summation {
+  /// Two accumulators of full registers, their halving, then what is left one by one.
+  static index_t depth(index_t terms) {
+    constexpr index_t step = 2 * Lanes::width;
+    index_t halvings = 1;
+    for (index_t w = Lanes::width; w > 1; w /= 2) ++halvings;
+    return terms < step ? terms : terms / step + halvings + terms % step;
+  }
+};
+template <class Arch, class T>
+struct summation<sparsekit::kernels::spmv_csr_row<Arch, T>>
+    : gathered_summation<sparsekit::simd::lanes<Arch, T>> {};
+template <class Arch, class T>
+struct summation<sparsekit::kernels::spmm_csr_columns<Arch, T>>
+    : gathered_summation<sparsekit::simd::lanes<Arch, T>> {};
+
+/// A kernel bound to an operand type and two layouts.
+template <class Kernel, class T, class Operand, class X, class Y, bool Parallel>
+struct binding {
+  template <class F>
+  static auto with_call(const erased_call<T>& e, const F& f) {
+    const auto a = static_cast<const Operand&>(*e.a).view();
+    const sparsekit::dense_view<const T, X> x(e.x, e.cols, e.columns, e.x_ld);
+    const sparsekit::dense_view<T, Y> y(e.y, e.rows, e.columns, e.y_ld);
+    if constexpr (Parallel) {
+      if (e.executor != nullptr) {
+        return f(call_t<decltype(sparsekit::par(*e.executor))>{sparsekit::par(*e.executor), a, x, y,
+                                                              *e.epilogue, e.scratch});
+      }
+    }
+    return f(call_t<sparsekit::sequential_policy>{sparsekit::seq, a, x, y, *e.epilogue, e.scratch});
+  }
+  template <class Policy>
+  using call_t =
+      sparsekit::kernels::call<Policy, typename Operand::view_type, T, X, Y, any_epilogue<T>>;
+
+  static bool accepts(const erased_call<T>& e) {
+    return with_call(e, [](const auto& c) {
+      if constexpr (sparsekit::kernels::is_possible<Kernel, std::remove_cvref_t<decltype(c)>>) {
+        return Kernel::accepts(c);
+      } else {
+        return false;
+      }
+    });
+  }
+  static void run(const erased_call<T>& e) {
+    with_call(e, [](const auto& c) {
+      if constexpr (sparsekit::kernels::is_possible<Kernel, std::remove_cvref_t<decltype(c)>>) {
+        Kernel::run(c);
+      }
+    });
+  }
+  static sparsekit::workspace_size requirement(const operand& a, index_t columns) {
+    return Kernel::requirement(static_cast<const Operand&>(a).view(), columns);
+  }
+};
+
+/// An entry for each option of the operand type.
+template <class Kernel, class T, class Operand, class X, class Y, bool Full>
+void add_entries(const std::string& name) {
+  using bound = binding<Kernel, T, Operand, X, Y, Full>;
+  const std::vector<std::string> options = Operand::options();
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    kernel_entry<T> e;
+    e.kernel = name;
+    e.variant = options[i];
+    e.x_row_major = X::rows_contiguous;
+    e.y_row_major = Y::rows_contiguous;
+    e.full = Full;
+    e.any_order = Operand::any_order;
+    e.zeros_are_absent = Operand::zeros_are_absent;
+    e.largest_index = Operand::largest_index;
+    e.option = static_cast<int>(i);
+    if constexpr (requires(const problem<T>& p) { Operand::adapt(p, 0); }) {
+      e.adapt = Operand::adapt;
+    }
+    e.build = [](const problem<T>& p, placement where, int option) -> std::unique_ptr<operand> {
+      return std::make_unique<Operand>(p, where, option);
+    };
+    e.accepts = bound::accepts;
+    e.run = bound::run;
+    e.requirement = bound::requirement;
+    e.depth = summation<Kernel>::depth;
+    registry<T>().push_back(std::move(e));
+  }
+}
+
+/// Layouts of X and Y. All four, and calls with threads, for the main operand type on the ISA that this build
+/// is for; the other ISAs and index types, which share most of the code, only with equal layouts. (Every
+/// ISA is that of one configuration, and building everything in each of them takes three times as long.)
+template <class Kernel, class T, class Operand, bool Full>
+void add_layouts(const std::string& name) {
+  using R = sparsekit::row_major;
+  using C = sparsekit::col_major;
+  add_entries<Kernel, T, Operand, R, R, Full>(name);
+  add_entries<Kernel, T, Operand, C, C, Full>(name);
+  if constexpr (Full) {
+    add_entries<Kernel, T, Operand, R, C, Full>(name);
+    add_entries<Kernel, T, Operand, C, R, Full>(name);
+  }
+}
+template <class Kernel, class T, bool Full, class... Operands>
+void add_operands(const std::string& name, operand_list<Operands...>) {
+  (add_layouts<Kernel, T, Operands, Full>(name), ...);
+}
+
+template <class Arch, class T, class Format, bool Main>
+void add_arch() {
+  using variants = operand_variants<Format, T>;
+  using operands = std::conditional_t<Main, typename variants::main, typename variants::others>;
+  constexpr bool native = std::is_same_v<Arch, sparsekit::native_arch>;
+  if constexpr (Main || native) {
+    const std::string type = type_name<T>;
+#define SPARSEKIT_KERNEL(id, operation, fmt, tile)                              \
+  if constexpr (std::is_same_v<Format, format::fmt>) {                          \
+    add_operands<sparsekit::kernels::id<Arch, T>, T, Main && native>(           \
+        #operation "-" + type + "-" #fmt "-" #tile "-" + Arch::name, operands{}); \
+  }
+#include "sparsekit/kernels/table.inc"
+#undef SPARSEKIT_KERNEL
+  }
+}
+template <class T, class Format, bool Main, class... Archs>
+void add_archs(type_list<Archs...>) {
+  (add_arch<Archs, T, Format, Main>(), ...);
+}
+
+}  // namespace sparsekit_test

@@ -1,0 +1,306 @@
+// Operands of the formats that are made from others: SELL, BSR, N:M, and what the packers make. The library's
+// own factory builds each; its arrays are then moved between guard pages.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "operands.hpp"
+#include "sparsekit/convert/to_bsr.hpp"
+#include "sparsekit/convert/to_nm.hpp"
+#include "sparsekit/convert/to_sell.hpp"
+#include "sparsekit/pack/dense.hpp"
+#include "sparsekit/pack/lookup.hpp"
+#include "sparsekit/pack/nm.hpp"
+#include "sparsekit/pack/pack.hpp"
+#include "sparsekit/pack/quads.hpp"
+#include "sparsekit/pack/structured.hpp"
+#include "sparsekit/pack/spmv.hpp"
+
+namespace sparsekit_test {
+
+/// A view whose arrays, the `Members`, stand between guard pages. Arrays that are sections of packed bytes
+/// start on a cache line, and kernels may read some bytes beyond each, whatever is there: `packed_slack`.
+template <bool Packed, class View, auto... Members>
+class relocated {
+ public:
+  void assign(const View& from, placement where) {
+    view_ = from;
+    assign_each(where, std::make_index_sequence<sizeof...(Members)>{});
+  }
+  const View& view() const { return view_; }
+  bool intact() const {
+    return std::all_of(std::begin(copies_), std::end(copies_),
+                       [](const auto& copy) { return copy.intact(); });
+  }
+
+ private:
+  template <std::size_t... I>
+  void assign_each(placement where, std::index_sequence<I...>) {
+    (assign_one(view_.*Members, copies_[I], where), ...);
+  }
+  template <class E>
+  static void assign_one(sparsekit::array_view<E>& array, guarded<std::byte>& copy,
+                         placement where) {
+    const index_t bytes = array.size() * index_t{sizeof(E)};
+    if (bytes == 0) return;  // absent: a matrix without a pattern bitmap, say
+    if (Packed) {
+      copy.reset(sparsekit::round_up(bytes + sparsekit::packed_slack, 64), where.at);
+      copy.fill(std::byte{0xff});
+    } else {
+      copy.reset(bytes, where.at, where.offset * index_t{sizeof(E)});
+    }
+    std::memcpy(copy.data(), array.data(), static_cast<std::size_t>(bytes));
+    copy.freeze();
+    array = sparsekit::array_view<E>(reinterpret_cast<E*>(copy.data()), array.size());
+  }
+
+  View view_{};
+  guarded<std::byte> copies_[sizeof...(Members)];
+};
+
+/// Common to all of them.
+template <class T, bool Packed, class View, auto... Members>
+struct converted_operand : operand {
+  using view_type = View;
+  static constexpr bool any_order = false;
+  static constexpr bool zeros_are_absent = false;
+  static constexpr index_t largest_index = 32767;
+
+  View view() const { return arrays.view(); }
+  bool intact() const override { return arrays.intact(); }
+
+  relocated<Packed, View, Members...> arrays;
+};
+
+template <class T, class I, class O, class View = sparsekit::sell_view<const T, I, O>>
+struct sell_operand : converted_operand<T, false, View, &View::slice_ptr, &View::row_order,
+                                        &View::lengths, &View::columns, &View::values> {
+  static constexpr struct {
+    index_t height, window;
+  } cut[] = {{8, 256}, {16, 32}, {1, 1}, {5, 20}, {64, 64}};
+  static std::vector<std::string> options() {
+    std::vector<std::string> names;
+    for (const auto [height, window] : cut) {
+      names.push_back(csr_operand<T, I, O>::options()[0] + " C=" + std::to_string(height) +
+                      " sigma=" + std::to_string(window));
+    }
+    return names;
+  }
+  sell_operand(const problem<T>& p, placement where, int option) {
+    const csr_operand<T, I, O> source(p, {});
+    const auto m = sparsekit::to_sell<I, O>(source.view(), {.slice_height = cut[option].height,
+                                                            .sort_window = cut[option].window,
+                                                            .max_fill = 1e9})
+                       .value();
+    this->arrays.assign(m.view(), where);
+  }
+};
+
+template <class T, class I, class O, class View = sparsekit::bsr_view<const T, I, O>>
+struct bsr_operand
+    : converted_operand<T, false, View, &View::row_ptr, &View::columns, &View::values,
+                        &View::pattern> {
+  static constexpr sparsekit::block_shape blocks[] = {{4, 4}, {1, 1}, {8, 2}, {3, 5}, {16, 16}, {1, 32}};
+  static std::vector<std::string> options() {
+    std::vector<std::string> names;
+    for (const auto b : blocks) {
+      names.push_back(csr_operand<T, I, O>::options()[0] + " " + std::to_string(b.rows) + "x" +
+                      std::to_string(b.cols));
+    }
+    return names;
+  }
+  bsr_operand(const problem<T>& p, placement where, int option) {
+    const csr_operand<T, I, O> source(p, {});
+    const auto m = sparsekit::to_bsr<I, O>(source.view(), blocks[option]).value();
+    this->arrays.assign(m.view(), where);
+  }
+};
+
+/// The forms of pack(): quads of several shapes, lookup steps, slices; alone and together.
+template <class T>
+struct packed_forms_operand : operand {
+  using view_type = sparsekit::packed_view<const T>;
+  using quads = sparsekit::quad_view<const T>;
+  using lookup = sparsekit::lookup_view<const T>;
+  using slices = sparsekit::spmv_view<const T>;
+  static constexpr bool any_order = false;
+  static constexpr bool zeros_are_absent = false;
+  static constexpr index_t largest_index = 1 << 16;
+  static constexpr sparsekit::quad_shape shapes[] = {
+      {512, 256, 2}, {512, 128, 1}, {64, 32, 2}, {32, 256, 1}};
+  static constexpr int shape_count = 4;
+  static std::vector<std::string> options() {
+    std::vector<std::string> names;
+    for (const auto& s : shapes) {
+      names.push_back("quads " + std::to_string(s.row_block) + "x" +
+                      std::to_string(s.column_block) + " by " + std::to_string(s.interleave));
+    }
+    names.insert(names.end(), {"quads and lookup", "lookup", "slices"});
+    return names;
+  }
+  packed_forms_operand(const problem<T>& p, placement where, int option) {
+    namespace sk = sparsekit;
+    const csr_operand<T, std::int32_t, std::int32_t> source(p, {});
+    packed.shape = {p.rows, p.cols};
+    packed.entries = static_cast<index_t>(p.entries.size());
+    if (option <= shape_count) {
+      const auto q = sk::pack_quads(sk::seq, source.view(), shapes[option % shape_count]).value();
+      quad_arrays.assign(q.view(), where);
+      packed.quads = quad_arrays.view();
+    }
+    if (option == shape_count || option == shape_count + 1) {
+      const auto l = sk::pack_lookup(source.view(), {}).value();
+      lookup_arrays.assign(l.view(), where);
+      packed.lookup = lookup_arrays.view();
+    }
+    if (option == shape_count + 2) {
+      const auto s = sk::pack_spmv(source.view()).value();
+      slice_arrays.assign(s.view(), where);
+      packed.spmv = slice_arrays.view();
+    }
+  }
+  view_type view() const { return packed; }
+  bool intact() const override {
+    return quad_arrays.intact() && lookup_arrays.intact() && slice_arrays.intact();
+  }
+
+  relocated<true, quads, &quads::blocks, &quads::heads, &quads::columns, &quads::values>
+      quad_arrays;
+  relocated<true, lookup, &lookup::slice_start, &lookup::bases, &lookup::places, &lookup::values,
+            &lookup::lane_rows>
+      lookup_arrays;
+  relocated<true, slices, &slices::slices, &slices::words, &slices::values, &slices::columns,
+            &slices::order, &slices::long_rows>
+      slice_arrays;
+  view_type packed;
+};
+
+/// An N:M problem: of the columns that a set of rows uses in a group, the first n.
+template <class T>
+problem<T> keep_nm(const problem<T>& p, sparsekit::nm_shape g) {
+  problem<T> out = p;
+  out.entries.clear();
+  std::map<std::pair<index_t, index_t>, std::vector<index_t>> kept;
+  for (const entry<T>& e : p.entries) {
+    std::vector<index_t>& columns = kept[{e.row / g.v, e.column / g.m}];
+    if (std::find(columns.begin(), columns.end(), e.column) == columns.end()) {
+      if (static_cast<index_t>(columns.size()) == g.n) continue;
+      columns.push_back(e.column);
+    }
+    out.entries.push_back(e);
+  }
+  out.name += " as " + std::to_string(g.n) + ":" + std::to_string(g.m) + ":" + std::to_string(g.v);
+  solve(out);
+  return out;
+}
+
+template <class T, class View = sparsekit::packed_nm_view<const T>>
+struct nm_operand : converted_operand<T, true, View, &View::values, &View::columns, &View::places> {
+  static constexpr sparsekit::nm_shape groups[] = {{2, 4, 1}, {1, 4, 1},  {4, 8, 1}, {2, 4, 4},
+                                                   {3, 7, 2}, {2, 16, 8}, {1, 2, 16}};
+  static std::vector<std::string> options() {
+    std::vector<std::string> names;
+    for (const auto& g : groups) {
+      names.push_back(std::to_string(g.n) + ":" + std::to_string(g.m) + ":" + std::to_string(g.v));
+    }
+    return names;
+  }
+  static problem<T> adapt(const problem<T>& p, int option) { return keep_nm(p, groups[option]); }
+  nm_operand(const problem<T>& p, placement where, int option) {
+    const csr_operand<T, std::int32_t, std::int32_t> source(p, {});
+    const auto m =
+        sparsekit::pack(sparsekit::to_nm(source.view(), groups[option]).value()).value();
+    this->arrays.assign(m.view(), where);
+  }
+};
+
+/// Removed rows and columns: the problem's empty ones.
+template <class T>
+struct structured_operand : operand {
+  using view_type = sparsekit::packed_structured_view<const T>;
+  using lists = sparsekit::structured_view<const T>;
+  using slices = sparsekit::packed_nm_view<const T>;
+  static constexpr bool any_order = false;
+  static constexpr bool zeros_are_absent = false;
+  static constexpr index_t largest_index = 32767;
+  static std::vector<std::string> options() { return {"rows and columns"}; }
+
+  structured_operand(const problem<T>& p, placement where, int) {
+    const csr_operand<T, std::int32_t, std::int32_t> source(p, {});
+    const auto m = sparsekit::to_structured(source.view()).value();
+    const auto packed = sparsekit::pack(m).value();
+    kept.assign(m.view(), where);
+    rest.assign(packed.view().rest, where);
+  }
+  view_type view() const {
+    return {kept.view().shape, kept.view().kept_rows, kept.view().kept_columns, rest.view()};
+  }
+  bool intact() const override { return kept.intact() && rest.intact(); }
+
+  relocated<false, lists, &lists::kept_rows, &lists::kept_columns> kept;
+  relocated<true, slices, &slices::values, &slices::columns> rest;
+};
+
+template <class T, class View = sparsekit::lookup_view<const T>>
+struct lookup_operand : converted_operand<T, true, View, &View::slice_start, &View::bases,
+                                          &View::places, &View::values, &View::lane_rows> {
+  static constexpr index_t windows[] = {128, 64, 256};
+  static std::vector<std::string> options() { return {"window 128", "window 64", "window 256"}; }
+  lookup_operand(const problem<T>& p, placement where, int option) {
+    const csr_operand<T, std::int32_t, std::int32_t> source(p, {});
+    const auto m =
+        sparsekit::pack_lookup(source.view(), {.window_bytes = windows[option]}).value();
+    this->arrays.assign(m.view(), where);
+  }
+};
+
+template <class T, class View = sparsekit::packed_dense_view<const T>>
+struct packed_dense_operand : converted_operand<T, true, View, &View::values> {
+  static constexpr bool zeros_are_absent = true;
+  static std::vector<std::string> options() { return {"packed"}; }
+  packed_dense_operand(const problem<T>& p, placement where, int) {
+    const dense_operand<T, sparsekit::row_major> source(p, {});
+    const auto m = sparsekit::pack_dense(source.view()).value();
+    this->arrays.assign(m.view(), where);
+  }
+};
+
+template <class T>
+struct operand_variants<format::sell, T> {
+  using main = operand_list<sell_operand<T, std::int32_t, std::int32_t>>;
+  using others = operand_list<sell_operand<T, std::uint16_t, std::int64_t>>;
+};
+template <class T>
+struct operand_variants<format::bsr, T> {
+  using main = operand_list<bsr_operand<T, std::int32_t, std::int32_t>>;
+  using others = operand_list<bsr_operand<T, std::uint16_t, std::int64_t>>;
+};
+template <class T>
+struct operand_variants<format::packed, T> {
+  using main = operand_list<packed_forms_operand<T>>;
+  using others = operand_list<>;
+};
+template <class T>
+struct operand_variants<format::nm, T> {
+  using main = operand_list<nm_operand<T>>;
+  using others = operand_list<>;
+};
+template <class T>
+struct operand_variants<format::lookup, T> {
+  using main = operand_list<lookup_operand<T>>;
+  using others = operand_list<>;
+};
+template <class T>
+struct operand_variants<format::packed_dense, T> {
+  using main = operand_list<packed_dense_operand<T>>;
+  using others = operand_list<>;
+};
+
+}  // namespace sparsekit_test

@@ -1,0 +1,32 @@
+// The problems that every kernel must solve: patterns of real matrices, shapes on which kernels stumble,
+// and numbers that are not ordinary.
+#pragma once
+
+#include <vector>
+
+#include "problem.hpp"
+
+namespace sparsekit_test {
+
+/// How thoroughly a problem is tried.
+enum class depth_of_test { all_widths_and_epilogues, some };
+
+template <class T>
+struct trial {
+  problem<T> p;
+  depth_of_test depth = depth_of_test::some;
+  bool transcendental = true;  ///< numbers on which gelu, silu and squares make sense
+};
+
+/// Built once. The first two are tried with every width and epilogue.
+template <class T>
+const std::vector<trial<T>>& trials();
+
+/// 200 x 300, 70 columns: work for several tasks, more than one block of everything.
+template <class T>
+const problem<T>& medium_problem();
+/// One column, and enough entries for several tasks.
+template <class T>
+const problem<T>& vector_problem();
+
+}  // namespace sparsekit_test
