@@ -24,30 +24,36 @@ inline constexpr index_t small_plane = 2048;
 // Functions with tiles of sums must be inlined whole, or the sums live in memory.
 #define ENGINE_INLINE inline __attribute__((always_inline))
 
+// Without AVX such a vector is passed differently, which matters between objects only: all this is
+// inline.
+#pragma GCC diagnostic ignored "-Wpsabi"
+
 typedef float vec __attribute__((vector_size(32), aligned(4), may_alias));
 
 typedef std::int32_t vec_bits __attribute__((vector_size(32), aligned(4), may_alias));
 
-inline vec load(const float* p) { return *reinterpret_cast<const vec*>(p); }
-inline void store(float* p, vec v) { *reinterpret_cast<vec*>(p) = v; }
-inline vec broadcast(float v) { return vec{v, v, v, v, v, v, v, v}; }
+ENGINE_INLINE vec load(const float* p) { return *reinterpret_cast<const vec*>(p); }
+ENGINE_INLINE void store(float* p, vec v) { *reinterpret_cast<vec*>(p) = v; }
+ENGINE_INLINE vec broadcast(float v) { return vec{v, v, v, v, v, v, v, v}; }
 /// The first `count` lanes of v, zero in the others.
-inline vec keep(vec v, index_t count) {
+ENGINE_INLINE vec keep(vec v, index_t count) {
   const std::int32_t n = static_cast<std::int32_t>(count);
   const vec_bits lane = {0, 1, 2, 3, 4, 5, 6, 7};
   const vec_bits limit = {n, n, n, n, n, n, n, n};
   return reinterpret_cast<vec>(reinterpret_cast<vec_bits>(v) & (lane < limit));
 }
 /// a0 a2 a4 a6 b0 b2 b4 b6, and a1 a3 a5 a7 b1 b3 b5 b7.
-inline vec even_lanes(vec a, vec b) {
+ENGINE_INLINE vec even_lanes(vec a, vec b) {
   return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
 }
-inline vec odd_lanes(vec a, vec b) {
+ENGINE_INLINE vec odd_lanes(vec a, vec b) {
   return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
 }
 /// a0 b0 a1 b1 a2 b2 a3 b3, and the upper halves.
-inline vec zip_low(vec a, vec b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
-inline vec zip_high(vec a, vec b) {
+ENGINE_INLINE vec zip_low(vec a, vec b) {
+  return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+ENGINE_INLINE vec zip_high(vec a, vec b) {
   return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
