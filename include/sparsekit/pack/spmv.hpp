@@ -38,30 +38,26 @@ class slice_steps {
     std::int32_t base;
     std::uint32_t bits;
     bool uniform;
-    index_t entry[height];  ///< of the source, where the bit is set
+    std::uint16_t at[height];  ///< entry within the row, where the bit is set and rows are not aligned
   };
 
   /// Rows rows[0], rows[1], ...; a row < 0 is an empty lane.
   void load(const std::int32_t* rows, bool want_runs) {
     lanes_ = 0;
     run_count_ = 0;
-    list_steps_ = 0;
-    full_lists_ = want_runs ? longest : 0;
-    index_t shortest = longest;
+    aligned_ = false;
+    lists_only_ = !want_runs;
     for (index_t l = 0; l < height; ++l) {
       const bool there = rows[l] >= 0;
       next_[l] = there ? static_cast<index_t>(a_.row_ptr[rows[l]]) : 0;
       end_[l] = there ? static_cast<index_t>(a_.row_ptr[rows[l] + 1]) : 0;
       lanes_ += there ? 1 : 0;
-      rest_count_[l] = 0;
-      shortest = std::min(shortest, end_[l] - next_[l]);
+      begin_[l] = next_[l];
+      rest_count_[l] = want_runs ? 0 : end_[l] - next_[l];
     }
     if (want_runs) {
-      if (!aligned_runs()) merged_runs();
-    } else {
-      for (index_t l = 0; l < height; ++l) {
-        for (index_t p = next_[l]; p < end_[l]; ++p) rest(l, p);
-      }
+      aligned_ = aligned_runs();
+      if (!aligned_) merged_runs();
     }
     list_steps_ = *std::max_element(rest_count_, rest_count_ + height);
     full_lists_ = *std::min_element(rest_count_, rest_count_ + height);
@@ -69,7 +65,7 @@ class slice_steps {
     const T* first = nullptr;
     for (index_t l = 0; l < height && uniform_list_; ++l) {
       for (index_t j = 0; j < rest_count_[l] && uniform_list_; ++j) {
-        const T* v = &a_.values[rest_[l * longest + j]];
+        const T* v = &a_.values[rest_entry(l, j)];
         first = first == nullptr ? v : first;
         uniform_list_ = same(*first, *v);
       }
@@ -107,10 +103,10 @@ class slice_steps {
         *words++ = r.base;
         if (kind % 2 == 1) *words++ = static_cast<std::int32_t>(r.bits);
         if (r.uniform) {
-          *values++ = a_.values[r.entry[std::countr_zero(r.bits)]];
+          *values++ = a_.values[run_entry(i, std::countr_zero(r.bits))];
         } else {
           for (index_t l = 0; l < height; ++l) {
-            *values++ = (r.bits >> l & 1) != 0 ? a_.values[r.entry[l]] : T{0};
+            *values++ = (r.bits >> l & 1) != 0 ? a_.values[run_entry(i, l)] : T{0};
           }
         }
       }
@@ -122,6 +118,13 @@ class slice_steps {
   static constexpr std::uint32_t all_lanes = (std::uint32_t{1} << height) - 1;
 
   static bool same(const T& a, const T& b) { return std::memcmp(&a, &b, sizeof(T)) == 0; }
+  /// The entry of the source that lane l has in run i, and as its j-th of the rest.
+  index_t run_entry(index_t i, index_t l) const {
+    return begin_[l] + (aligned_ ? i : index_t{runs_[i].at[l]});
+  }
+  index_t rest_entry(index_t l, index_t j) const {
+    return lists_only_ ? begin_[l] + j : rest_[l * longest + j];
+  }
   void rest(index_t lane, index_t entry) { rest_[lane * longest + rest_count_[lane]++] = entry; }
   bool fits_run(index_t base) const { return base >= 0 && base <= a_.cols() - height; }
 
@@ -148,9 +151,8 @@ class slice_steps {
       r.base = static_cast<std::int32_t>(first[j]);
       r.bits = all_lanes;
       r.uniform = true;
-      for (index_t l = 0; l < height; ++l) {
-        r.entry[l] = next_[l] + j;
-        r.uniform &= same(a_.values[next_[l] + j], a_.values[next_[0] + j]);
+      for (index_t l = 1; l < height && r.uniform; ++l) {
+        r.uniform = same(a_.values[next_[l] + j], a_.values[next_[0] + j]);
       }
     }
     return true;
@@ -181,7 +183,7 @@ class slice_steps {
       for (std::uint32_t left = bits; left != 0; left &= left - 1) {
         const index_t l = std::countr_zero(left);
         if (pays) {
-          r->entry[l] = next_[l];
+          r->at[l] = static_cast<std::uint16_t>(next_[l] - begin_[l]);
           r->uniform &= same(a_.values[next_[l]], a_.values[first]);
         } else {
           rest(l, next_[l]);
@@ -199,10 +201,10 @@ class slice_steps {
       for (index_t l = 0; l < height; ++l) {
         if (j >= rest_count_[l]) continue;
         bits |= 1u << l;
-        some = rest_[l * longest + j];
+        some = rest_entry(l, j);
       }
       for (index_t l = 0; l < height; ++l) {
-        const index_t p = (bits >> l & 1) != 0 ? rest_[l * longest + j] : some;
+        const index_t p = (bits >> l & 1) != 0 ? rest_entry(l, j) : some;
         columns[j * height + l] = static_cast<std::int32_t>(a_.columns[p]);
         if (uniform_list_) {
           values[0] = a_.values[p];
@@ -215,9 +217,12 @@ class slice_steps {
   }
 
   const csr_view<const T, Index, Offset>& a_;
+  index_t begin_[height];
   index_t next_[height];
   index_t end_[height];
   index_t lanes_ = 0;
+  bool aligned_ = false;     ///< run i takes entry i of every row
+  bool lists_only_ = false;  ///< all entries are the rest
   buffer<run> runs_;
   index_t run_count_ = 0;
   buffer<index_t> rest_;
@@ -278,7 +283,7 @@ spmv_plan plan_spmv(const csr_view<const T, Index, Offset>& a, const spmv_option
   plan.long_row = std::max<index_t>(64, 4 * ceil_div(a.nnz(), std::max<index_t>(a.rows(), 1)));
   plan.long_row = std::min(plan.long_row, slice_steps<T, Index, Offset>::longest);
   plan.sorted = 20 * slots > 21 * a.nnz() || longest > plan.long_row;
-  plan.window = options.sort_window > 0 ? options.sort_window : 4096;
+  plan.window = options.sort_window > 0 ? options.sort_window : 1024;
   return plan;
 }
 
