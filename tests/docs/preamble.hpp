@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <sparsekit/choose.hpp>
 #include <sparsekit/sparsekit.hpp>
 #include <vector>
 
@@ -11,7 +12,7 @@ namespace sk = sparsekit;
 
 extern const int rows, cols, N, nnz;
 extern const std::vector<sk::triplet<float>> triplets;
-extern const sk::csr_matrix<float> A;
+extern const sk::csr_matrix<float> A, csr;
 extern std::vector<float> x, y, b;
 extern const sk::dense_view<const float> X, dense;
 extern const sk::dense_view<float> Y;
