@@ -70,6 +70,14 @@ inline index_t same_padding_before(index_t in, index_t kernel, index_t stride) {
   return std::max<index_t>((out - 1) * stride + kernel - in, 0) / 2;
 }
 
+/// Words of a file may hold anything; a terminal should see letters.
+inline std::string printable(std::string text) {
+  for (char& c : text) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return text;
+}
+
 class graph_reader {
  public:
   /// Returns an error in one line, or "".
@@ -85,20 +93,21 @@ class graph_reader {
     }
     for (const auto& t : file.tensors) {
       const std::string problem = add_constant(t);
-      if (!problem.empty()) return weights + ": tensor " + t.name + ": " + problem;
+      if (!problem.empty()) return weights + ": tensor " + printable(t.name + ": " + problem);
     }
     std::string_view rest = sk::io::as_text(bytes.view());
     for (int number = 1; !rest.empty(); ++number) {
       const std::string_view line = rest.substr(0, rest.find('\n'));
       rest.remove_prefix(std::min(line.size() + 1, rest.size()));
       const std::string problem = read_line(line);
-      if (!problem.empty()) return text + ": line " + std::to_string(number) + ": " + problem;
+      if (!problem.empty())
+        return text + ": line " + std::to_string(number) + ": " + printable(problem);
     }
     if (out.input < 0) return text + ": no INPUT";
     if (out.outputs.empty()) return text + ": no OUTPUT";
     for (int t : out.outputs) {
       if (out.tensors[static_cast<std::size_t>(t)].shape.empty()) {
-        return text + ": output " + out.tensors[static_cast<std::size_t>(t)].name +
+        return text + ": output " + printable(out.tensors[static_cast<std::size_t>(t)].name) +
                " is never computed";
       }
     }
