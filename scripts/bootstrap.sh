@@ -3,7 +3,7 @@
 # and puts the headers that the build looks for under build/deps. The second run does nothing.
 #
 #   scripts/bootstrap.sh [--demo] [--aarch64]
-#     (no option)  compilers, CMake, Ninja, zlib, libpng, nlohmann-json, doctest, Google Benchmark, Python, xsimd
+#     (no option)  compilers, CMake, Ninja, zlib, libpng, doctest, Google Benchmark, Python, xsimd
 #     --demo       only what scripts/demo.sh needs: no clang, no test or benchmark library
 #     --aarch64    also a cross-compiler for AArch64 and qemu's user emulation
 #
@@ -16,7 +16,7 @@ xsimd_suite=${XSIMD_SUITE:-trixie}
 pythran_version=0.19.0
 pythran_sha256=42ab2039b4eaec01084e92a2721a474e893047ba5ec87b14d45ee077ac883d08
 
-packages=(g++ cmake ninja-build zlib1g-dev libpng-dev nlohmann-json3-dev python3 python3-venv ca-certificates)
+packages=(g++ cmake ninja-build zlib1g-dev libpng-dev python3 python3-venv ca-certificates)
 aarch64=no
 for option in "$@"; do
   case $option in
@@ -65,7 +65,7 @@ check_tools_without_apt() {
   for tool in c++ cmake ninja "${PYTHON:-python3}"; do
     command -v "$tool" > /dev/null || missing+=("$tool")
   done
-  [ ${#missing[@]} -eq 0 ] || fail "no apt here; install by hand: ${missing[*]} (and zlib, libpng, nlohmann-json, doctest, benchmark)"
+  [ ${#missing[@]} -eq 0 ] || fail "no apt here; install by hand: ${missing[*]} (and zlib, libpng, doctest, benchmark)"
 }
 
 # Header-only libraries: a copy of them lets cross-compiled programs find them too, which must not search
@@ -167,5 +167,4 @@ exec 9> "$deps/.lock" # two runs at once would unpack over each other
 flock 9 2> /dev/null || true
 install_packages "${packages[@]}"
 copy_headers doctest
-copy_headers nlohmann
 get_xsimd

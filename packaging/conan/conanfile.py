@@ -40,7 +40,6 @@ class SparsekitConan(ConanFile):
     def requirements(self):
         self.requires("xsimd/[>=12.1]", transitive_headers=True)
         if self.options.with_io:
-            self.requires("nlohmann_json/[>=3.10]", transitive_headers=True)
             self.requires("zlib/[>=1.2.11 <2]", transitive_headers=True)
 
     def package_id(self):
@@ -65,6 +64,6 @@ class SparsekitConan(ConanFile):
         if self.options.with_io:
             io = self.cpp_info.components["io"]
             io.set_property("cmake_target_name", "sparsekit::io")
-            io.requires = ["core", "nlohmann_json::nlohmann_json", "zlib::zlib"]
+            io.requires = ["core", "zlib::zlib"]
             io.defines = ["SPARSEKIT_HAS_ZLIB=1"]
             io.bindirs = io.libdirs = []
