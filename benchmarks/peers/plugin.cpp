@@ -1,5 +1,5 @@
-// sparsekit as a plug-in of the peer harness (peer.h): what a user would write, through the public API only.
-// Packing happens in set-up; re-laying X is inside the timed call, as for every peer.
+// sparsekit as a plug-in of the peer harness (peer.h): what a user would write, through the public
+// API only. Packing happens in set-up; re-laying X is inside the timed call, as for every peer.
 #include <peer.h>
 
 #include <sparsekit/choose.hpp>

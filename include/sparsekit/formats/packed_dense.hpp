@@ -1,9 +1,11 @@
-// packed_dense: dense weights in the order in which the dense kernels read them, for weights that stay.
+// packed_dense: dense weights in the order in which the dense kernels read them, for weights that
+// stay.
 //
-// Rows are taken in groups of three cache lines of values (48 rows of f32, 24 of f64). A group stores, column
-// after column, its rows side by side: the kernels whose lanes are rows load whole registers, those
-// whose lanes are columns of X broadcast single values, on every ISA from the same bytes. The last group
-// is one, two or three lines wide, as many as it needs, and its missing rows are zero.
+// Rows are taken in groups of three cache lines of values (48 rows of f32, 24 of f64). A group
+// stores, column after column, its rows side by side: the kernels whose lanes are rows load whole
+// registers, those whose lanes are columns of X broadcast single values, on every ISA from the same
+// bytes. The last group is one, two or three lines wide, as many as it needs, and its missing rows
+// are zero.
 #pragma once
 
 #include "packed_bytes.hpp"
@@ -46,8 +48,12 @@ template <class T>
 status validate(const packed_dense_view<T>& a) {
   using view = packed_dense_view<T>;
   const auto fail = [](const char* detail, index_t entry, any_integer got, any_integer allowed) {
-    return status{.code = errc::corrupt, .object = "packed_dense", .detail = detail,
-                  .entry = entry, .got = got, .allowed = allowed};
+    return status{.code = errc::corrupt,
+                  .object = "packed_dense",
+                  .detail = detail,
+                  .entry = entry,
+                  .got = got,
+                  .allowed = allowed};
   };
   index_t padded = 0;
   index_t slots = 0;
@@ -65,7 +71,8 @@ status validate(const packed_dense_view<T>& a) {
     const std::remove_cv_t<T>* v = a.group_begin(g);
     for (index_t i = 0; i < step * a.cols(); ++i) {
       const bool zero = v[i] == std::remove_cv_t<T>{0};
-      if (!zero && i % step >= rows) return fail("padding row", g * view::group * a.cols() + i, 1, 0);
+      if (!zero && i % step >= rows)
+        return fail("padding row", g * view::group * a.cols() + i, 1, 0);
       entries += zero ? 0 : 1;
     }
   }
@@ -105,8 +112,11 @@ class packed_dense {
       return s;
     }
     if (h.section_count != 1) {
-      return status{.code = errc::corrupt, .object = "packed_dense", .detail = "sections",
-                    .got = h.section_count, .allowed = 1};
+      return status{.code = errc::corrupt,
+                    .object = "packed_dense",
+                    .detail = "sections",
+                    .got = h.section_count,
+                    .allowed = 1};
     }
     const packed_dense_view<const T> view = from_header(bytes.data(), h);
     if (status s = validate(view); !s) return s;

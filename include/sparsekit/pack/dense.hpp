@@ -12,9 +12,9 @@ namespace sparsekit {
 inline namespace v0 {
 SPARSEKIT_EXEC_BEGIN_IN_V0
 
-/// Dense weights, packed. O(rows * cols); the same for every column count. All weights are multiplied;
-/// as everywhere, one that is zero is no entry of the pattern (Inf in X does not pass it).
-/// Errors: an invalid view, out of memory.
+/// Dense weights, packed. O(rows * cols); the same for every column count. All weights are
+/// multiplied; as everywhere, one that is zero is no entry of the pattern (Inf in X does not pass
+/// it). Errors: an invalid view, out of memory.
 template <class U, class Layout>
 result<packed_dense<std::remove_cv_t<U>>> pack_dense(const dense_view<U, Layout>& w) {
   using T = std::remove_cv_t<U>;
@@ -27,8 +27,11 @@ result<packed_dense<std::remove_cv_t<U>>> pack_dense(const dense_view<U, Layout>
   if (!checked_add(w.rows(), view::line - 1, padded) ||
       !checked_multiply(padded / view::line * view::line, w.cols(), length) ||
       !checked_multiply(length, index_t{sizeof(T)}, length)) {
-    return status{.code = errc::size_overflow, .object = "packed_dense", .detail = "rows",
-                  .got = w.rows(), .allowed = std::numeric_limits<index_t>::max() / index_t{64}};
+    return status{.code = errc::size_overflow,
+                  .object = "packed_dense",
+                  .detail = "rows",
+                  .got = w.rows(),
+                  .allowed = std::numeric_limits<index_t>::max() / index_t{64}};
   }
   packed_header h;
   h.form = packed_form::dense;

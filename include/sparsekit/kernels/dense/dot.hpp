@@ -1,5 +1,5 @@
-// Dense products as dot products along k, where W is row-major and X column-major: GEMV, and the product
-// without a workspace.
+// Dense products as dot products along k, where W is row-major and X column-major: GEMV, and the
+// product without a workspace.
 #pragma once
 
 #include "tile.hpp"
@@ -27,22 +27,21 @@ SPARSEKIT_NOINLINE T exact_dot(const T* w, const T* x, index_t depth) {
       k += width;
     });
   }
-  simd::unroll<Chains - 1>([&](auto u) SPARSEKIT_LAMBDA_INLINE {
-    sum[0] = Lanes::add(sum[0], sum[u + 1]);
-  });
+  simd::unroll<Chains - 1>(
+      [&](auto u) SPARSEKIT_LAMBDA_INLINE { sum[0] = Lanes::add(sum[0], sum[u + 1]); });
   return Lanes::reduce_add(sum[0]);
 }
 
-/// Rows x Columns dot products of length `depth` into sums[i * Columns + j]. `Chains` accumulators each:
-/// register number b of a row goes to chain b % Chains, and the tail under a mask to the next.
+/// Rows x Columns dot products of length `depth` into sums[i * Columns + j]. `Chains` accumulators
+/// each: register number b of a row goes to chain b % Chains, and the tail under a mask to the
+/// next.
 template <class Lanes, int Rows, int Columns, int Chains, class T>
 SPARSEKIT_INLINE void dot_tile(const T* w, index_t w_stride, const T* x, index_t x_stride,
                                index_t depth, T* sums) {
   constexpr int width = Lanes::width;
   typename Lanes::reg sum[Rows * Columns * Chains];
-  simd::unroll<Rows * Columns * Chains>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-    sum[i] = Lanes::zero();
-  });
+  simd::unroll<Rows * Columns * Chains>([&](auto i)
+                                            SPARSEKIT_LAMBDA_INLINE { sum[i] = Lanes::zero(); });
   const auto step = [&](index_t k, auto chain, auto mask) SPARSEKIT_LAMBDA_INLINE {
     typename Lanes::reg column[Columns];
     simd::unroll<Columns>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
@@ -58,9 +57,8 @@ SPARSEKIT_INLINE void dot_tile(const T* w, index_t w_stride, const T* x, index_t
   };
   index_t k = 0;
   for (; depth - k >= Chains * width; k += Chains * width) {
-    simd::unroll<Chains>([&](auto u) SPARSEKIT_LAMBDA_INLINE {
-      step(k + u * width, u, simd::all_lanes{});
-    });
+    simd::unroll<Chains>(
+        [&](auto u) SPARSEKIT_LAMBDA_INLINE { step(k + u * width, u, simd::all_lanes{}); });
   }
   simd::unroll<Chains>([&](auto u) SPARSEKIT_LAMBDA_INLINE {
     const index_t left = depth - k;
@@ -78,14 +76,15 @@ SPARSEKIT_INLINE void dot_tile(const T* w, index_t w_stride, const T* x, index_t
     });
     sums[i] = Lanes::reduce_add(sum[i * Chains]);
     if (!simd::is_finite(sums[i])) {
-      sums[i] = exact_dot<Lanes, Chains>(w + i / Columns * w_stride, x + i % Columns * x_stride,
-                                         depth);
+      sums[i] =
+          exact_dot<Lanes, Chains>(w + i / Columns * w_stride, x + i % Columns * x_stride, depth);
     }
   });
 }
 
-/// Rows [r0, r1) of row-major W times all columns of column-major X. 4 x 4 dot products (2 x 4 with 16
-/// registers) load 8 registers for 16 multiply-adds; their horizontal sums are what this form costs.
+/// Rows [r0, r1) of row-major W times all columns of column-major X. 4 x 4 dot products (2 x 4 with
+/// 16 registers) load 8 registers for 16 multiply-adds; their horizontal sums are what this form
+/// costs.
 template <class Arch, class Call>
 void dot_rows(const Call& c, index_t r0, index_t r1) {
   using T = typename Call::value_type;

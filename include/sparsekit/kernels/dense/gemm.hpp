@@ -1,13 +1,13 @@
-// Y = W X for dense W where it lies, in any mix of layouts. Weights that are used again are better packed
-// (packed.hpp); these kernels prepare nothing, or only X.
+// Y = W X for dense W where it lies, in any mix of layouts. Weights that are used again are better
+// packed (packed.hpp); these kernels prepare nothing, or only X.
 //
 //   gemm_dense_panel    re-lays X into a panel in the workspace: any layout of X
 //   gemm_dense_inplace  reads row-major X where it lies
 //   gemm_dense_columns  column-major X without a workspace
 //
-// A tile holds V registers along the columns of X and H rows of W. A step costs V loads, H broadcast
-// loads and V * H multiply-adds: 6 x 4 and 8 x 3 are bound by the FMA units; 8 x 1, where N is short, by
-// the load units (9 loads for 8 multiply-adds).
+// A tile holds V registers along the columns of X and H rows of W. A step costs V loads, H
+// broadcast loads and V * H multiply-adds: 6 x 4 and 8 x 3 are bound by the FMA units; 8 x 1, where
+// N is short, by the load units (9 loads for 8 multiply-adds).
 #pragma once
 
 #include "../relay.hpp"
@@ -33,19 +33,19 @@ template <class Arch, int Vectors, bool MaskX, class T, class Layout, class Outp
 void dense_rows(dense_view<const T, Layout> w, const T* x, index_t step, index_t r0, index_t r1,
                 index_t column, index_t columns, const Output& out) {
   using lanes = simd::lanes<Arch, T>;
-  for_tiles<dense_height<Arch>(Vectors)>(r0, r1, [&](index_t r, auto height)
-                                                     SPARSEKIT_LAMBDA_INLINE {
-    constexpr int h = height;
-    const auto tile = [&](auto k_step, auto row_stride) SPARSEKIT_LAMBDA_INLINE {
-      const tile_operands o{x, step, &w(r, 0), k_step, row_stride};
-      run_tile<lanes, Vectors, h, roles::columns, MaskX>(o, w.cols(), columns, out, column, r);
-    };
-    if constexpr (Layout::rows_contiguous) {
-      tile(fixed_stride<1>{}, w.ld());
-    } else {
-      tile(w.ld(), fixed_stride<1>{});
-    }
-  });
+  for_tiles<dense_height<Arch>(Vectors)>(
+      r0, r1, [&](index_t r, auto height) SPARSEKIT_LAMBDA_INLINE {
+        constexpr int h = height;
+        const auto tile = [&](auto k_step, auto row_stride) SPARSEKIT_LAMBDA_INLINE {
+          const tile_operands o{x, step, &w(r, 0), k_step, row_stride};
+          run_tile<lanes, Vectors, h, roles::columns, MaskX>(o, w.cols(), columns, out, column, r);
+        };
+        if constexpr (Layout::rows_contiguous) {
+          tile(fixed_stride<1>{}, w.ld());
+        } else {
+          tile(w.ld(), fixed_stride<1>{});
+        }
+      });
 }
 
 /// dense_rows with as many registers as `columns` take.
@@ -64,8 +64,8 @@ void dense_rows_any(dense_view<const T, Layout> w, const T* x, index_t step, ind
   });
 }
 
-/// Multiply-adds of the product in the units of task_count, which counts sparse ones: dense ones are
-/// some eight times as fast.
+/// Multiply-adds of the product in the units of task_count, which counts sparse ones: dense ones
+/// are some eight times as fast.
 template <class Call>
 index_t dense_work(const Call& c) {
   return c.a.rows() * c.a.cols() / 8 * c.x.cols();

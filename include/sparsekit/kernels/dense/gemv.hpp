@@ -1,7 +1,7 @@
 // y = W x for dense W where it lies: one contiguous column in, one out. Bound by reading W.
 //
-// Row-major W: four rows at a time, two accumulators each. Column-major W: registers of rows, a step a
-// column, eight registers at a time.
+// Row-major W: four rows at a time, two accumulators each. Column-major W: registers of rows, a
+// step a column, eight registers at a time.
 #pragma once
 
 #include "dot.hpp"
@@ -15,8 +15,8 @@ struct gemv_dense {
   using lanes = simd::lanes<Arch, T>;
 
   template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
-                                   std::is_same_v<typename Call::y_layout, col_major>;
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major>&&
+      std::is_same_v<typename Call::y_layout, col_major>;
   template <class Call>
   static bool accepts(const Call& c) {
     return is_spmv(c);
@@ -56,8 +56,8 @@ struct gemv_dense {
   static void columns_at_a_time(const Call& c, index_t r0, index_t r1) {
     const auto out = output_of<lanes>(c.y, c.epilogue);
     constexpr int w = lanes::width;
-    const auto tile = [&](index_t r, auto vectors, auto mask, index_t count)
-                          SPARSEKIT_LAMBDA_INLINE {
+    const auto tile = [&](index_t r, auto vectors, auto mask,
+                          index_t count) SPARSEKIT_LAMBDA_INLINE {
       const tile_operands o{&c.a(r, 0), c.a.ld(), c.x.data(), fixed_stride<1>{}, fixed_stride<0>{}};
       run_tile<lanes, vectors, 1, roles::rows, mask>(o, c.a.cols(), count, out, r, 0);
     };

@@ -3,13 +3,13 @@
 //   gemm_packed_dense_columns  lanes are columns of X: for row-major X and Y and many columns
 //   gemm_packed_dense_rows     lanes are rows of W: all other calls
 //
-// Rows: a step of a tile loads three registers of weights, broadcasts eight numbers of X and does 24
-// multiply-adds: 11 loads, so the FMA units bound it. Weights stream through once for every eight
-// columns, in the order of memory, so it does not matter in which cache they are. A group whose last
-// line alone is left (1 x 8) is bound by loads: 9 for 8 multiply-adds.
+// Rows: a step of a tile loads three registers of weights, broadcasts eight numbers of X and does
+// 24 multiply-adds: 11 loads, so the FMA units bound it. Weights stream through once for every
+// eight columns, in the order of memory, so it does not matter in which cache they are. A group
+// whose last line alone is left (1 x 8) is bound by loads: 9 for 8 multiply-adds.
 //
-// Columns: 6 x 4, 8 x 3 and 12 x 2 do 24 multiply-adds for 10, 11 and 14 loads (FMA bound); 16 x 1 does 16
-// for 17 (load bound), and is left to rows unless there are few of them.
+// Columns: 6 x 4, 8 x 3 and 12 x 2 do 24 multiply-adds for 10, 11 and 14 loads (FMA bound); 16 x 1
+// does 16 for 17 (load bound), and is left to rows unless there are few of them.
 #pragma once
 
 #include "../../formats/packed_dense.hpp"
@@ -69,7 +69,8 @@ struct gemm_packed_dense_rows {
       const index_t g1 = groups * (task % parts + 1) / parts;
       if constexpr (std::is_same_v<typename Call::x_layout, row_major>) {
         T* panel = c.scratch.template worker_as<T>(worker);
-        // Rows of X that lie far apart fall into few cache sets: re-lay them, if they are used often.
+        // Rows of X that lie far apart fall into few cache sets: re-lay them, if they are used
+        // often.
         const bool relay = columns > 1 && c.x.ld() > strip && groups > 2 &&
                            c.scratch.worker_bytes >= requirement(c.a, n).per_worker;
         for (index_t j = 0; relay && j < columns; j += strip) {
@@ -77,8 +78,9 @@ struct gemm_packed_dense_rows {
           relay_panel<lanes, T>(c.x, column + j, present, strip, panel + j * depth);
         }
         run_block(c, g0, g1, column, columns, [&](index_t j) {
-          return relay ? tile_source<index_t, fixed_stride<1>>{panel + j * depth, strip, {}}
-                       : tile_source<index_t, fixed_stride<1>>{c.x.data() + column + j, c.x.ld(), {}};
+          return relay
+                     ? tile_source<index_t, fixed_stride<1>>{panel + j * depth, strip, {}}
+                     : tile_source<index_t, fixed_stride<1>>{c.x.data() + column + j, c.x.ld(), {}};
         });
       } else {
         run_block(c, g0, g1, column, columns, [&](index_t j) {
@@ -140,8 +142,8 @@ struct gemm_packed_dense_columns {
   static constexpr index_t width = dense_vectors<Arch> * w;
 
   template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, row_major> &&
-                                   std::is_same_v<typename Call::y_layout, row_major>;
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, row_major>&&
+      std::is_same_v<typename Call::y_layout, row_major>;
   template <class Call>
   static bool accepts(const Call& c) {
     return std::is_same_v<typename Call::x_layout, row_major> &&
@@ -160,8 +162,7 @@ struct gemm_packed_dense_columns {
     const index_t groups = c.a.groups();
     const index_t registers = ceil_div(n, w);
     const index_t panels = ceil_div(registers, dense_vectors<Arch>);
-    const index_t wanted =
-        task_count(c.policy, c.a.rows() * c.a.cols() / 8 * n, panels * groups);
+    const index_t wanted = task_count(c.policy, c.a.rows() * c.a.cols() / 8 * n, panels * groups);
     const index_t parts = ceil_div(wanted, panels);
     // Re-laying costs one pass over X; it pays where X is read again for many rows.
     const bool relay = c.a.rows() >= 128 && c.x.ld() > width &&

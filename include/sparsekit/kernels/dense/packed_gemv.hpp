@@ -13,12 +13,13 @@ struct gemv_packed_dense {
   using lanes = simd::lanes<Arch, T>;
   using view = packed_dense_view<T>;
   static constexpr int w = lanes::width;
-  /// Columns whose products are summed apart: 3 registers x 4 hide the latency of the multiply-adds.
+  /// Columns whose products are summed apart: 3 registers x 4 hide the latency of the
+  /// multiply-adds.
   static constexpr int chains = 4;
 
   template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
-                                   std::is_same_v<typename Call::y_layout, col_major>;
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major>&&
+      std::is_same_v<typename Call::y_layout, col_major>;
   template <class Call>
   static bool accepts(const Call& c) {
     return is_spmv(c);
@@ -79,9 +80,8 @@ struct gemv_packed_dense {
         sum[i] = lanes::add(sum[i], sum[(u + 1) * Vectors + i]);
       });
     });
-    simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-      lanes::store(tile + i * w, sum[i]);
-    });
+    simd::unroll<Vectors>([&](auto i)
+                              SPARSEKIT_LAMBDA_INLINE { lanes::store(tile + i * w, sum[i]); });
     if (!all_finite<lanes, Vectors>(sum)) exact_column(weights, step, x, depth, Vectors * w, tile);
   }
 

@@ -1,10 +1,10 @@
-// The register tiles of dense products: what is summed in registers, how Inf and NaN are noticed, and how a
-// finished tile reaches Y in either layout.
+// The register tiles of dense products: what is summed in registers, how Inf and NaN are noticed,
+// and how a finished tile reaches Y in either layout.
 //
-// A tile is an outer product summed over k: `Vectors` registers of one operand times `Scalars` numbers of
-// the other. Its lanes are columns of Y (then the registers hold X and the numbers are weights) or rows
-// of Y (registers hold weights). Each element of Y is one chain of fused multiply-adds over k in
-// ascending order, whatever the tile, so all of them give the same bits.
+// A tile is an outer product summed over k: `Vectors` registers of one operand times `Scalars`
+// numbers of the other. Its lanes are columns of Y (then the registers hold X and the numbers are
+// weights) or rows of Y (registers hold weights). Each element of Y is one chain of fused
+// multiply-adds over k in ascending order, whatever the tile, so all of them give the same bits.
 #pragma once
 
 #include <type_traits>
@@ -32,8 +32,8 @@ template <class T, class VectorStep, class ScalarStep, class ScalarStride>
 tile_operands(const T*, VectorStep, const T*, ScalarStep, ScalarStride)
     -> tile_operands<T, VectorStep, ScalarStep, ScalarStride>;
 
-/// sum[j * Vectors + i] += vector i times number j over `depth` steps. MaskLast: the last vector ends with
-/// the operand and is loaded under the mask.
+/// sum[j * Vectors + i] += vector i times number j over `depth` steps. MaskLast: the last vector
+/// ends with the operand and is loaded under the mask.
 template <class Lanes, int Vectors, int Scalars, bool MaskLast, class Operands>
 SPARSEKIT_INLINE void add_products(const Operands& o, index_t depth, typename Lanes::mask tail,
                                    typename Lanes::reg* sum) {
@@ -58,14 +58,14 @@ SPARSEKIT_INLINE void add_products(const Operands& o, index_t depth, typename La
   }
 }
 
-/// Whether all sums are finite. An Inf or NaN in X makes every sum of its column Inf or NaN, zero weights
-/// included, so finite sums prove that X was finite: two integer operations a register for promise 1.
+/// Whether all sums are finite. An Inf or NaN in X makes every sum of its column Inf or NaN, zero
+/// weights included, so finite sums prove that X was finite: two integer operations a register for
+/// promise 1.
 template <class Lanes, int Registers>
 SPARSEKIT_INLINE bool all_finite(const typename Lanes::reg* sum) {
   auto magnitude = Lanes::no_magnitude();
-  simd::unroll<Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-    magnitude = Lanes::max_magnitude(magnitude, sum[i]);
-  });
+  simd::unroll<Registers>(
+      [&](auto i) SPARSEKIT_LAMBDA_INLINE { magnitude = Lanes::max_magnitude(magnitude, sum[i]); });
   return !Lanes::any_not_finite(magnitude);
 }
 
@@ -82,8 +82,7 @@ enum class roles { rows, columns };
 /// finite X get the bits that add_products gives them.
 template <class Operands, class T>
 SPARSEKIT_NOINLINE void exact_products(const Operands& o, index_t depth, index_t lanes,
-                                       index_t scalars, roles lanes_are, T* tile,
-                                       index_t tile_ld) {
+                                       index_t scalars, roles lanes_are, T* tile, index_t tile_ld) {
   const bool weight_first = lanes_are == roles::rows;
   for (index_t j = 0; j < scalars; ++j) {
     for (index_t i = 0; i < lanes; ++i) {
@@ -100,8 +99,9 @@ SPARSEKIT_NOINLINE void exact_products(const Operands& o, index_t depth, index_t
   }
 }
 
-/// The sums of a tile into tile[j * tile_ld + i], number j and lane i, with Inf and NaN as the pattern wants
-/// them. Not inlined: one copy serves every epilogue and layout of Y, for a store and a load a register.
+/// The sums of a tile into tile[j * tile_ld + i], number j and lane i, with Inf and NaN as the
+/// pattern wants them. Not inlined: one copy serves every epilogue and layout of Y, for a store and
+/// a load a register.
 template <class Lanes, int Vectors, int Scalars, bool MaskLast, class Operands, class T>
 SPARSEKIT_NOINLINE void sum_tile(const Operands& o, index_t depth, index_t lanes, roles lanes_are,
                                  T* tile, index_t tile_ld) {
@@ -118,8 +118,9 @@ SPARSEKIT_NOINLINE void sum_tile(const Operands& o, index_t depth, index_t lanes
   }
 }
 
-/// Finished sums, `scalars` rows of `lanes` numbers at tile[j * tile_ld + i], into Y through the epilogue;
-/// tile[0] goes to lane0 and scalar0 of Y. The tile is readable to full registers in both directions.
+/// Finished sums, `scalars` rows of `lanes` numbers at tile[j * tile_ld + i], into Y through the
+/// epilogue; tile[0] goes to lane0 and scalar0 of Y. The tile is readable to full registers in both
+/// directions.
 template <class Lanes, roles LanesAre, class T, class Output>
 void put_sums(const T* tile, index_t tile_ld, index_t lanes, index_t scalars, const Output& out,
               index_t lane0, index_t scalar0) {
@@ -127,12 +128,12 @@ void put_sums(const T* tile, index_t tile_ld, index_t lanes, index_t scalars, co
   constexpr bool y_row_major = decltype(out.y)::layout::rows_contiguous;
   const auto put = [&](typename Lanes::reg v, index_t lane, index_t scalar, auto mask)
                        SPARSEKIT_LAMBDA_INLINE {
-    if constexpr (LanesAre == roles::rows) {
-      out.put(v, lane0 + lane, scalar0 + scalar, mask);
-    } else {
-      out.put(v, scalar0 + scalar, lane0 + lane, mask);
-    }
-  };
+                         if constexpr (LanesAre == roles::rows) {
+                           out.put(v, lane0 + lane, scalar0 + scalar, mask);
+                         } else {
+                           out.put(v, scalar0 + scalar, lane0 + lane, mask);
+                         }
+                       };
   if constexpr ((LanesAre == roles::rows) != y_row_major) {
     // The lanes lie side by side in Y.
     const index_t whole = lanes / w * w;
@@ -153,9 +154,8 @@ void put_sums(const T* tile, index_t tile_ld, index_t lanes, index_t scalars, co
         });
         Lanes::transpose(t);
         alignas(64) T turned[w * w];
-        simd::unroll<w>([&](auto l) SPARSEKIT_LAMBDA_INLINE {
-          Lanes::store(turned + l * w, t[l]);
-        });
+        simd::unroll<w>([&](auto l)
+                            SPARSEKIT_LAMBDA_INLINE { Lanes::store(turned + l * w, t[l]); });
         for (index_t l = 0; l < w && i + l < lanes; ++l) {
           const auto v = Lanes::load(turned + l * w);
           if (full) {
@@ -181,14 +181,16 @@ SPARSEKIT_INLINE void run_tile(const Operands& o, index_t depth, index_t lanes, 
   put_sums<Lanes, LanesAre>(tile, Vectors * w, lanes, Scalars, out, lane0, scalar0);
 }
 
-/// Accumulators that a tile may use, so that they, the vectors and a number stay in registers: 24 of 32
-/// (AVX-512, NEON), 12 of 16 (AVX2, scalar).
+/// Accumulators that a tile may use, so that they, the vectors and a number stay in registers: 24
+/// of 32 (AVX-512, NEON), 12 of 16 (AVX2, scalar).
 template <class Arch>
 inline constexpr int accumulators =
     std::is_same_v<Arch, arch::avx512> || std::is_same_v<Arch, arch::neon> ? 24 : 12;
 
 /// The next smaller tile when fewer than `size` numbers are left.
-constexpr int smaller_tile(int size) { return size > 8 ? 8 : size > 4 ? 4 : size > 2 ? 2 : size - 1; }
+constexpr int smaller_tile(int size) {
+  return size > 8 ? 8 : size > 4 ? 4 : size > 2 ? 2 : size - 1;
+}
 
 /// f(first, size) over [begin, end) with the largest sizes that fit, each a constant.
 template <int Size, class F>
