@@ -47,6 +47,9 @@ struct lookup_view {
   index_t rows() const { return shape.rows; }
   index_t cols() const { return shape.cols; }
   index_t nnz() const { return entries; }
+  lookup_view<const value_type> as_const() const {
+    return {shape, entries, window_bytes, slice_start, bases, places, values, lane_rows};
+  }
   index_t slots() const { return values.size(); }
   index_t steps() const { return bases.size(); }
   index_t slices() const { return ceil_div(shape.rows, slice_rows); }
