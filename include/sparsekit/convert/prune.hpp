@@ -140,9 +140,15 @@ status fraction(const dense_view<T, Layout>& w, double zeros,
   const auto cut = convert::select_lowest<key_type>(remove, [&](auto&& visit) {
     for_each_place(scores, [&](index_t r, index_t c) { visit(key(r, c)); });
   });
-  // Of the weights that rank with the last one removed, the first `keep` stay. In logical order,
-  // and from keys read before the weight is overwritten: w may be its own score.
   index_t keep = cut.equal - cut.remove_equal;
+  if (keep == 0) {  // no tie to decide, so the order of memory will do
+    for_each_place(w, [&](index_t r, index_t c) {
+      const key_type k = key(r, c);
+      if (k < cut.threshold || (k == cut.threshold && cut.remove_equal > 0)) w(r, c) = T{};
+    });
+    return {};
+  }
+  // Of the weights that rank with the last one removed, the first `keep` stay, in logical order.
   for (index_t r = 0; r < w.rows(); ++r) {
     for (index_t c = 0; c < w.cols(); ++c) {
       const key_type k = key(r, c);
