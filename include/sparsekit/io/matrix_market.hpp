@@ -12,6 +12,7 @@
 // here.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -47,7 +48,8 @@ inline bool same_word(std::string_view a, std::string_view lower_case) {
 template <class T, index_type Index, index_type Offset>
 class matrix_market_parser {
  public:
-  explicit matrix_market_parser(std::string_view text) : lines_(text) {}
+  explicit matrix_market_parser(std::string_view text)
+      : lines_(text), text_size_(static_cast<index_t>(text.size())) {}
 
   result<csr_matrix<T, Index, Offset>> parse() {
     if (status s = header(); !s) return s;
@@ -122,6 +124,14 @@ class matrix_market_parser {
     std::string_view word;
     if (next_word(line, word)) return bad("too many numbers in the size line");
     shape_ = {numbers[0], numbers[1]};
+    // Rows without entries take no room in the file, but a row offset each in memory.
+    if (const index_t most = std::max(index_t{1} << 24, 64 * text_size_); shape_.rows > most) {
+      return {.code = errc::size_overflow,
+              .object = "mtx",
+              .detail = "rows of so small a file",
+              .got = shape_.rows,
+              .allowed = most};
+    }
     if (header_.symmetry != symmetry_type::general && shape_.rows != shape_.cols) {
       return bad("a symmetric matrix that is not square", shape_.rows, shape_.cols);
     }
@@ -261,6 +271,7 @@ class matrix_market_parser {
   }
 
   line_reader lines_;
+  index_t text_size_;
   matrix_market_header header_;
   extents shape_{};
   index_t count_ = 0;

@@ -5,6 +5,7 @@
 
 #include <clocale>
 #include <cmath>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -22,18 +23,27 @@ sk::status parse(const std::string& text, sk::csr_matrix<T, Index, Offset>& out)
   return sk::io::parse_matrix_market<T, Index, Offset>(sk::io::as_text(memory.hold(text))).get(out);
 }
 
-/// The matrix written out, absent entries as 0.
-std::vector<double> dense(const sk::csr_matrix<double>& a) {
-  std::vector<double> out(static_cast<std::size_t>(a.rows() * a.cols()));
+/// The matrix row after row, absent entries as 0. As text: g++ 12.2 at -O3 with AVX-512 loses
+/// elements of lists in braces on the stack (-fno-tree-slp-vectorize cures it), so nothing is
+/// compared to one.
+std::string dense(const sk::csr_matrix<double>& a) {
+  std::vector<double> all(static_cast<std::size_t>(a.rows() * a.cols()));
   const auto v = a.view();
   for (index_t r = 0; r < a.rows(); ++r) {
     for (index_t p = v.row_ptr[r]; p < v.row_ptr[r + 1]; ++p) {
-      out[static_cast<std::size_t>(r * a.cols() + v.columns[p])] += v.values[p];
+      all[static_cast<std::size_t>(r * a.cols() + v.columns[p])] += v.values[p];
     }
+  }
+  std::string out;
+  for (double x : all) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%g", x);
+    if (!out.empty()) out += ' ';
+    out += text;
   }
   return out;
 }
-std::vector<double> read(const std::string& text) {
+std::string read(const std::string& text) {
   sk::csr_matrix<double> a;
   const sk::status s = parse(text, a);
   REQUIRE_MESSAGE(s, s.message());
@@ -51,34 +61,31 @@ const std::string array = "%%MatrixMarket matrix array real general\n";
 }  // namespace
 
 TEST_CASE("matrix market: formats, fields, symmetries") {
-  using values = std::vector<double>;
-  CHECK(read(general + "2 3 2\n2 1 1.5\n1 3 -2\n") == values{0, 0, -2, 1.5, 0, 0});
-  CHECK(read(symmetric + "2 2 2\n1 1 1\n2 1 3\n") == values{1, 3, 3, 0});
-  CHECK(read(skew + "2 2 1\n2 1 3\n") == values{0, -3, 3, 0});
-  CHECK(read(integer + "1 2 1\n1 2 -7\n") == values{0, -7});
-  CHECK(read(pattern + "2 2 2\n1 2\n2 1\n") == values{0, 1, 1, 0});
-  CHECK(read("%%MatrixMarket matrix coordinate pattern symmetric\n2 2 2\n1 1\n2 1\n") ==
-        values{1, 1, 1, 0});
-  CHECK(read(array + "2 2\n1\n2\n3\n4\n") == values{1, 3, 2, 4});
-  CHECK(read("%%MatrixMarket matrix array integer symmetric\n2 2\n1\n2\n3\n") ==
-        values{1, 2, 2, 3});
+  CHECK(read(general + "2 3 2\n2 1 1.5\n1 3 -2\n") == "0 0 -2 1.5 0 0");
+  CHECK(read(symmetric + "2 2 2\n1 1 1\n2 1 3\n") == "1 3 3 0");
+  CHECK(read(skew + "2 2 1\n2 1 3\n") == "0 -3 3 0");
+  CHECK(read(integer + "1 2 1\n1 2 -7\n") == "0 -7");
+  CHECK(read(pattern + "2 2 2\n1 2\n2 1\n") == "0 1 1 0");
+  CHECK(read("%%MatrixMarket matrix coordinate pattern symmetric\n2 2 2\n1 1\n2 1\n") == "1 1 1 0");
+  CHECK(read(array + "2 2\n1\n2\n3\n4\n") == "1 3 2 4");
+  CHECK(read("%%MatrixMarket matrix array integer symmetric\n2 2\n1\n2\n3\n") == "1 2 2 3");
   CHECK(read("%%MatrixMarket matrix array real skew-symmetric\n3 3\n1\n2\n3\n") ==
-        values{0, -1, -2, 1, 0, -3, 2, 3, 0});
+        "0 -1 -2 1 0 -3 2 3 0");
   CHECK(read("%%MatrixMarket MATRIX Coordinate Real GENERAL\r\n%c\r\n\r\n1 1 1\r\n\r\n 1\t1  2 "
-             "\r\n") == values{2});
-  CHECK(read(general + "1 1 1\n1 1 2") == values{2});
+             "\r\n") == "2");
+  CHECK(read(general + "1 1 1\n1 1 2") == "2");
   CHECK(read(general + "0 0 0\n").empty());
   CHECK(read(general + "0 5 0\n").empty());
   CHECK(read(array + "0 7\n").empty());
   CHECK(read(general + "%" + std::string(1 << 20, 'x') + "\n1 1 1\n1 1" +
-             std::string(1 << 20, ' ') + "2\n") == values{2});
+             std::string(1 << 20, ' ') + "2\n") == "2");
 }
 
 TEST_CASE("matrix market: duplicates add up, explicit zeros stay, a dense zero is no entry") {
   sk::csr_matrix<double> a;
   REQUIRE(parse(general + "2 2 4\n1 1 1\n1 1 2\n2 2 0\n2 1 -0.0\n", a));
   CHECK(a.nnz() == 3);
-  CHECK(dense(a) == std::vector<double>{3, 0, 0, 0});
+  CHECK(dense(a) == "3 0 0 0");
   REQUIRE(parse(array + "2 1\n0\n5\n", a));
   CHECK(a.nnz() == 1);
 }
@@ -175,7 +182,9 @@ TEST_CASE("matrix market: malformed files give their named error") {
       {general + "1000000 1000000 1000000000000\n1 1 1\n", errc::truncated, "room"},
       {general + "9 9 9223372036854775807\n1 1 1\n", errc::truncated, "room"},
       {array + "1000000 1000000\n1\n", errc::truncated, "room"},
-      {array + "9223372036854775807 2\n1\n", errc::bad_line, "more values"},
+      {array + "1000000 9223372036854775807\n1\n", errc::bad_line, "more values"},
+      {general + "2000000000 1 0\n", errc::size_overflow, "rows of so small a file"},
+      {general + "1000000000000 1 0\n", errc::size_overflow, "rows of so small a file"},
       {symmetric + "2 3 0\n", errc::bad_line, "not square"},
       {general + "2 2 2\n1 1 1\n% comment\n2 2 2\n", errc::bad_line, "row is not an integer"},
       {general + "2 2 2\n1 1 1\n\n\n\n\n\n\n", errc::truncated, "entries (1, allowed 2)"},
