@@ -191,8 +191,9 @@ struct spmm_structured_rows {
   }
 
  private:
+  // Not inlined: g++ 12 takes the full-register branch for reachable where it sees a short y (-Warray-bounds).
   template <int Slices, int Columns, class Call>
-  static void tile(const Call& c, index_t slice, index_t column) {
+  SPARSEKIT_NOINLINE static void tile(const Call& c, index_t slice, index_t column) {
     const auto& a = c.a.rest;
     constexpr int vectors = Slices * parts;
     constexpr index_t ld = Slices * nm_slice;
