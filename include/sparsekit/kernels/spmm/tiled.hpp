@@ -63,6 +63,8 @@ struct spmm_tiled_panel {
   static constexpr index_t width = Tile::registers * lanes::width;
 
   template <class Call>
+  static constexpr bool possible = Call::has_workspace;
+  template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;
   }
@@ -99,6 +101,8 @@ struct spmm_tiled_inplace {
   static constexpr index_t width = Tile::registers * lanes::width;
 
   template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, row_major>;
+  template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && std::is_same_v<typename Call::x_layout, row_major>;
   }
@@ -127,6 +131,8 @@ struct spmm_tiled_inplace {
 
 template <class Arch, class T, class Tile>
 struct spmm_tiled_columns {
+  template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major>;
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && std::is_same_v<typename Call::x_layout, col_major>;
