@@ -150,7 +150,9 @@ TEST_CASE("every file for Matrix Market parsers has its documented outcome") {
 TEST_CASE("every matrix of the table reads with its rows, columns and entries") {
   const auto table = manifest();
   int matrices = 0;
-  for (const auto& [name, size] : table) {
+  for (const auto& row : table) {
+    const std::string& name = row.first;
+    const size_and_entries& size = row.second;
     CAPTURE(name);
     const std::string path = (data() / name).string();
     sk::csr_matrix<double> a;
