@@ -1,0 +1,160 @@
+// Times every kernel of kernels/table.inc, for one value type, beside the library's own packed
+// dense code.
+//
+// A case is a kernel, a pattern of entries, a shape, a number of columns and a layout of X and Y.
+// Each iteration runs the kernel and then dense code in both layouts, so that all see the same
+// machine; the ratios are between the fastest iterations. `rot8` uses eight matrices in turn.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <sparsekit/sparsekit.hpp>
+#include <string>
+#include <vector>
+
+#include "operands.hpp"
+
+namespace kernel_benchmarks {
+
+/// One benchmark's coordinates, but for the kernel and the layout.
+struct grid_point {
+  pattern_source source;
+  index_t columns;
+  int matrices;
+};
+
+inline double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+/// Bytes a second that one thread reads from memory: what bounds kernels whose matrix is not in
+/// cache.
+double stream_bandwidth();
+
+template <class T, class Layout>
+struct activations {
+  std::vector<T> x, y;
+  index_t rows, cols, n;
+  activations(index_t m, index_t k, index_t columns) : rows(m), cols(k), n(columns) {
+    rng random(7);
+    x = sparsekit_test::make_dense<T>(k, columns, random);
+    y.assign(static_cast<std::size_t>(m * columns),
+             T{1});  // written, so that no page is the zero page
+  }
+  sk::dense_view<const T, Layout> in() const { return {x.data(), cols, n}; }
+  sk::dense_view<T, Layout> out() { return {y.data(), rows, n}; }
+};
+
+/// Seconds of one run of f, at least 20 us of runs at a time.
+struct timed {
+  double least = 1e9;
+  long repeats = 1;
+  template <class F>
+  double once(F&& f) {
+    const double start = now();
+    for (long i = 0; i < repeats; ++i) f();
+    const double each = (now() - start) / static_cast<double>(repeats);
+    if (each * static_cast<double>(repeats) < 20e-6) repeats *= 2;
+    least = std::min(least, each);
+    return each;
+  }
+};
+
+template <class Kernel, class Format, class T, class Layout>
+void run_case(benchmark::State& state, const grid_point& at) {
+  using owner = decltype(make_operand<Format, T>(std::declval<const source<T>&>()));
+  std::vector<owner> operands;
+  std::vector<sk::packed_dense<T>> dense;
+  for (int i = 0; i < at.matrices; ++i) {
+    const source<T> s(at.source, i);
+    operands.push_back(make_operand<Format, T>(s));
+    dense.push_back(sk::pack_dense(s.dense_view()).value());
+  }
+  const auto first = operands[0].view();
+  const index_t m = first.rows();
+  const index_t k = first.cols();
+  const index_t n = at.columns;
+  activations<T, Layout> io(m, k, n);
+  activations<T, sk::row_major> row_io(dense[0].rows(), dense[0].cols(), n);
+  activations<T, sk::col_major> col_io(dense[0].rows(), dense[0].cols(), n);
+  sk::workspace dense_ws(dense[0], {.max_columns = n});
+  sk::workspace ws;
+  for (const owner& o : operands) {
+    if (sk::status s = ws.add(library_operand(o), {.max_columns = n}); !s) return state.SkipWithError("no memory");
+  }
+
+  const sk::identity_epilogue epilogue{};
+  const auto call = [&](const auto& a) {
+    using matrix = std::remove_cvref_t<decltype(a)>;
+    return sk::kernels::call<sk::sequential_policy, matrix, T, Layout, Layout,
+                             sk::identity_epilogue>{sk::seq,  a,        io.in(),
+                                                    io.out(), epilogue, ws.memory()};
+  };
+  using call_type = decltype(call(first));
+  if constexpr (!sk::kernels::is_possible<Kernel, call_type>) {
+    return state.SkipWithError("not for these layouts");
+  } else {
+    if (!Kernel::accepts(call(first))) return state.SkipWithError("not for this call");
+    timed own, dense_row, dense_col;
+    std::size_t turn = 0;
+    const auto next = [&] { return turn = (turn + 1) % operands.size(); };
+    for (auto _ : state) {
+      state.SetIterationTime(own.once([&] {
+        const auto a = operands[next()].view();
+        Kernel::run(call(a));
+      }));
+      dense_row.once([&] { sk::multiply(dense[next()], row_io.in(), row_io.out(), dense_ws); });
+      dense_col.once([&] { sk::multiply(dense[next()], col_io.in(), col_io.out(), dense_ws); });
+      benchmark::ClobberMemory();
+    }
+    const double nnz = static_cast<double>(entries_of(first));
+    const double best_dense = std::min(dense_row.least, dense_col.least);
+    const double speedup = best_dense / own.least;
+    const double bytes = static_cast<double>(bytes_of(operands[0]));
+    state.counters["GFLOPs"] = 2e-9 * nnz * static_cast<double>(n) / own.least;
+    state.counters["over_dense"] = speedup;
+    state.counters["efficiency"] =
+        speedup * nnz /
+        (static_cast<double>(dense[0].rows()) * static_cast<double>(dense[0].cols()));
+    state.counters["bytes_per_nnz"] = bytes / nnz;
+    state.counters["of_stream"] = bytes / own.least / stream_bandwidth();
+  }
+}
+
+template <class Kernel, class Format, class T, class Layout>
+void add_case(const std::string& kernel, const grid_point& at, const char* layout) {
+  const std::string name = kernel + "/" + at.source.name() + "/n" + std::to_string(at.columns) +
+                           "/" + layout + "/" + (at.matrices == 1 ? "hot" : "rot8");
+  benchmark::RegisterBenchmark(
+      name.c_str(),
+      [at](benchmark::State& state) { run_case<Kernel, Format, T, Layout>(state, at); })
+      ->UseManualTime()
+      ->Unit(benchmark::kMicrosecond);
+}
+
+/// Every row of the table, at every point of the grid.
+template <class T>
+void add_kernels(const std::vector<grid_point>& grid) {
+  const std::string type = sizeof(T) == 4 ? "-f32-" : "-f64-";
+  for (const grid_point& at : grid) {
+#define SPARSEKIT_KERNEL(id, operation, format_name, tile)                        \
+  {                                                                               \
+    using kernel = sk::kernels::id<sk::native_arch, T>;                           \
+    using format = sk::format::format_name;                                       \
+    const std::string name =                                                      \
+        #operation + type + #format_name "-" #tile "-" + sk::native_arch::name;   \
+    if (at.columns > 1)                                                           \
+      add_case<kernel, format, T, sk::row_major>(name, at, "features_by_tokens"); \
+    add_case<kernel, format, T, sk::col_major>(name, at, "tokens_by_features");   \
+  }
+#include <sparsekit/kernels/table.inc>
+#undef SPARSEKIT_KERNEL
+  }
+}
+
+void add_f32(const std::vector<grid_point>& grid);
+void add_f64(const std::vector<grid_point>& grid);
+
+}  // namespace kernel_benchmarks

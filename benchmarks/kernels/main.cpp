@@ -1,0 +1,67 @@
+// Which matrices the kernels are timed with. Arguments: files (.smtx, .mtx) and Google Benchmark's
+// options, of which --benchmark_filter=REGEX chooses among the thousands of cases; without files,
+// generated ones.
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include "kernels.hpp"
+
+namespace kernel_benchmarks {
+
+double stream_bandwidth() {
+  static const double bandwidth = [] {
+    std::vector<double> data(std::size_t{16} << 20, 1.0);  // 128 MiB
+    double best = 1e9;
+    double sum = 0;
+    for (int i = 0; i < 5; ++i) {
+      const double start = now();
+      double s[8] = {};
+      for (std::size_t j = 0; j < data.size(); j += 8) {
+        for (std::size_t l = 0; l < 8; ++l) s[l] += data[j + l];
+      }
+      for (double v : s) sum += v;
+      best = std::min(best, now() - start);
+    }
+    benchmark::DoNotOptimize(sum);
+    return static_cast<double>(data.size() * sizeof(double)) / best;
+  }();
+  return bandwidth;
+}
+
+}  // namespace kernel_benchmarks
+
+int main(int argc, char** argv) {
+  using namespace kernel_benchmarks;
+  using sparsekit_test::pattern;
+  benchmark::Initialize(&argc, argv);
+  std::vector<pattern_source> sources;
+  for (int i = 1; i < argc; ++i) {
+    pattern_source s;
+    s.file = argv[i];
+    if (argv[i][0] == '-' || !std::filesystem::exists(s.file) ||
+        !(s.file.ends_with(".smtx") || s.file.ends_with(".mtx") || s.file.ends_with(".mtx.gz"))) {
+      std::fprintf(stderr, "%s: not an option and not a .smtx or .mtx file\n", argv[i]);
+      return 1;
+    }
+    sources.push_back(s);
+  }
+  if (sources.empty()) {
+    for (const pattern p : {pattern::uniform, pattern::magnitude_like, pattern::banded,
+                            pattern::power_law, pattern::blocks}) {
+      for (const double zeros : {0.5, 0.8, 0.9, 0.95}) {
+        sources.push_back({p, 512, 512, zeros, {}});
+        sources.push_back({p, 2048, 512, zeros, {}});
+      }
+    }
+  }
+  std::vector<grid_point> grid;
+  for (const pattern_source& s : sources) {
+    for (const index_t n : {1, 8, 64, 256}) {
+      for (const int matrices : {1, 8}) grid.push_back({s, n, matrices});
+    }
+  }
+  add_f32(grid);
+  add_f64(grid);
+  return benchmark::RunSpecifiedBenchmarks() == 0 ? 1 : 0;
+}

@@ -1,0 +1,182 @@
+// What the kernels multiply: matrices from generators or files, in every format of the kernel
+// table.
+#pragma once
+
+#include <cstdint>
+#include <sparsekit/convert/to_bsr.hpp>
+#include <sparsekit/convert/to_nm.hpp>
+#include <sparsekit/convert/to_sell.hpp>
+#include <sparsekit/convert/to_structured.hpp>
+#include <sparsekit/io/matrix_market.hpp>
+#include <sparsekit/io/smtx.hpp>
+#include <sparsekit/pack/dense.hpp>
+#include <sparsekit/pack/lookup.hpp>
+#include <sparsekit/pack/nm.hpp>
+#include <sparsekit/pack/pack.hpp>
+#include <sparsekit/pack/structured.hpp>
+#include <sparsekit/sparsekit.hpp>
+#include <string>
+#include <vector>
+
+#include "support/generators.hpp"
+#include "support/rng.hpp"
+
+namespace kernel_benchmarks {
+
+namespace sk = sparsekit;
+using sk::index_t;
+using sparsekit_test::rng;
+
+/// A generator, or a .smtx or .mtx file.
+struct pattern_source {
+  sparsekit_test::pattern pattern{};
+  index_t rows = 0;
+  index_t cols = 0;
+  double zeros = 0;
+  std::string file;
+
+  std::string name() const {
+    if (!file.empty()) return file.substr(file.find_last_of('/') + 1);
+    return std::string(sparsekit_test::name_of(pattern)) + "/" + std::to_string(rows) + "x" +
+           std::to_string(cols) + "/zeros" + std::to_string(static_cast<int>(zeros * 100 + 0.5));
+  }
+};
+
+/// One matrix, sparse and written out. `number` makes matrices of one source differ.
+template <class T>
+struct source {
+  sk::csr_matrix<T> csr;
+  std::vector<T> dense;
+
+  source(const pattern_source& from, int number) : csr(read(from, number)) {
+    dense.assign(static_cast<std::size_t>(csr.rows() * csr.cols()), T{0});
+    const auto a = csr.view();
+    for (index_t r = 0; r < a.rows(); ++r) {
+      for (index_t p = a.row_ptr[r]; p < a.row_ptr[r + 1]; ++p) {
+        dense[static_cast<std::size_t>(r * a.cols() + a.columns[p])] = a.values[p];
+      }
+    }
+  }
+  sk::dense_view<const T> dense_view() const { return {dense.data(), csr.rows(), csr.cols()}; }
+
+ private:
+  static sk::csr_matrix<T> read(const pattern_source& from, int number) {
+    const bool smtx = from.file.ends_with(".smtx");
+    if (!from.file.empty()) {
+      return smtx ? sk::io::read_smtx<T>(from.file).value()
+                  : sk::io::read_matrix_market<T>(from.file).value();
+    }
+    rng random(static_cast<std::uint64_t>(1 + number));
+    const auto a =
+        sparsekit_test::make_csr<T>(from.pattern, from.rows, from.cols, 1 - from.zeros, random);
+    return sk::csr_matrix<T>::from_view(
+               sk::csr_view<const T>{{a.rows, a.cols}, a.row_ptr, a.columns, a.values})
+        .value();
+  }
+};
+
+/// A copy of dense weights.
+template <class T>
+struct dense_operand {
+  index_t rows, cols;
+  std::vector<T> values;
+  explicit dense_operand(const source<T>& s)
+      : rows(s.csr.rows()), cols(s.csr.cols()), values(s.dense) {}
+  sk::dense_view<const T> view() const { return {values.data(), rows, cols}; }
+};
+
+/// Column-major weights of which every column that x would use is named: one in 1 / density.
+template <class T>
+struct active_operand {
+  index_t rows, cols;
+  std::vector<T> values;
+  std::vector<std::uint32_t> indices;
+  explicit active_operand(const source<T>& s)
+      : rows(s.csr.rows()), cols(s.csr.cols()), values(s.dense) {
+    double debt = 0;
+    const double density =
+        static_cast<double>(s.csr.nnz()) / (static_cast<double>(rows) * static_cast<double>(cols));
+    for (index_t c = 0; c < cols; ++c) {
+      debt += density;
+      if (debt < 1) continue;
+      debt -= 1;
+      indices.push_back(static_cast<std::uint32_t>(c));
+    }
+  }
+  sk::active_columns_view<T> view() const {
+    return {.w = {values.data(), rows, cols}, .indices = indices, .compact = false};
+  }
+};
+
+template <class Format, class T>
+auto make_operand(const source<T>& s) {
+  namespace format = sk::format;
+  if constexpr (std::is_same_v<Format, format::csr>) {
+    return sk::to_csr(s.csr).value();
+  } else if constexpr (std::is_same_v<Format, format::csc>) {
+    return sk::to_csc(s.csr).value();
+  } else if constexpr (std::is_same_v<Format, format::coo>) {
+    return sk::to_coo(s.csr).value();
+  } else if constexpr (std::is_same_v<Format, format::sell>) {
+    return sk::to_sell(s.csr).value();
+  } else if constexpr (std::is_same_v<Format, format::bsr>) {
+    return sk::to_bsr(s.csr).value();
+  } else if constexpr (std::is_same_v<Format, format::packed>) {
+    return sk::pack(s.csr, {.columns = {1, 64}}).value();
+  } else if constexpr (std::is_same_v<Format, format::nm>) {
+    return sk::pack<sk::nm<2, 4>>(s.dense_view(), sk::magnitude_pruning).value();
+  } else if constexpr (std::is_same_v<Format, format::structured>) {
+    return sk::pack(sk::to_structured(s.csr).value()).value();
+  } else if constexpr (std::is_same_v<Format, format::lookup>) {
+    return sk::pack_lookup(s.csr).value();
+  } else if constexpr (std::is_same_v<Format, format::packed_dense>) {
+    return sk::pack_dense(s.dense_view()).value();
+  } else if constexpr (std::is_same_v<Format, format::active>) {
+    return active_operand<T>(s);
+  } else {
+    static_assert(std::is_same_v<Format, format::dense>, "a format that no benchmark makes");
+    return dense_operand<T>(s);
+  }
+}
+
+/// The operand as a workspace takes it: owners of this file by their views.
+template <class Owner>
+const Owner& library_operand(const Owner& o) {
+  return o;
+}
+template <class T>
+auto library_operand(const dense_operand<T>& o) {
+  return o.view();
+}
+template <class T>
+auto library_operand(const active_operand<T>& o) {
+  return o.view();
+}
+
+/// Entries that count in 2 nnz N.
+template <class View>
+index_t entries_of(const View& a) {
+  if constexpr (requires { a.nnz(); }) {
+    return a.nnz();
+  } else {
+    return a.rows() * a.cols();
+  }
+}
+
+/// Memory of an operand: what a kernel reads of it.
+template <class Owner>
+index_t bytes_of(const Owner& o) {
+  using view = decltype(o.view());
+  constexpr index_t value = index_t{sizeof(typename view::value_type)};
+  if constexpr (requires { o.bytes().size(); }) {
+    return o.bytes().size();
+  } else if constexpr (requires { index_t{o.bytes()}; }) {
+    return o.bytes();
+  } else if constexpr (requires { typename view::index; }) {
+    return o.view().nnz() * (value + index_t{sizeof(typename view::index)});
+  } else {
+    return entries_of(o.view()) * value;
+  }
+}
+
+}  // namespace kernel_benchmarks
