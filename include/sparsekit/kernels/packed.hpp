@@ -41,6 +41,9 @@ struct spmv_packed_part {
   using part = spmv_packed_slices<Arch, T>;
 
   template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
+                                   std::is_same_v<typename Call::y_layout, col_major>;
+  template <class Call>
   static bool accepts(const Call& c) {
     return c.a.has_spmv() && part::accepts(part_call(c, c.a.spmv));
   }

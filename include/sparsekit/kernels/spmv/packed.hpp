@@ -195,6 +195,9 @@ struct spmv_packed_slices {
   using lanes = simd::lanes<Arch, T>;
 
   template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
+                                   std::is_same_v<typename Call::y_layout, col_major>;
+  template <class Call>
   static bool accepts(const Call& c) {
     return is_spmv(c);
   }
