@@ -261,6 +261,55 @@ struct lookup_operand : converted_operand<T, true, View, &View::slice_start, &Vi
   }
 };
 
+/// Columns of a dense matrix that are active. Those that are not hold NaN.
+template <class T>
+struct active_operand : operand {
+  using view_type = sparsekit::active_columns_view<T>;
+  static constexpr bool any_order = false;
+  static constexpr bool zeros_are_absent = true;
+  static constexpr index_t largest_index = 1 << 20;
+  static std::vector<std::string> options() { return {"x in full", "x compact"}; }
+
+  static bool is_active(index_t column) { return column % 5 != 1 && column % 7 != 3; }
+  static problem<T> adapt(const problem<T>& p, int option) {
+    problem<T> out = p;
+    if (option == 1) return out;
+    std::erase_if(out.entries, [](const entry<T>& e) { return !is_active(e.column); });
+    out.name += " of active columns";
+    solve(out);
+    return out;
+  }
+  active_operand(const problem<T>& p, placement where, int option) : compact(option == 1) {
+    std::vector<std::uint32_t> active;
+    for (index_t c = 0; c < p.cols; ++c) {
+      if (compact || is_active(c)) active.push_back(static_cast<std::uint32_t>(compact ? 2 * c : c));
+    }
+    shape = {p.rows, compact ? 2 * p.cols : p.cols};
+    ld = p.rows + where.offset;
+    std::vector<T> w(static_cast<std::size_t>(
+                         view_type{{nullptr, shape.rows, shape.cols, ld}, {}, false}.w.span_size()),
+                     std::numeric_limits<T>::quiet_NaN());
+    for (const std::uint32_t c : active) {
+      for (index_t r = 0; r < p.rows; ++r) w[static_cast<std::size_t>(index_t{c} * ld + r)] = T{0};
+    }
+    for (const entry<T>& e : p.entries) {
+      w[static_cast<std::size_t>((compact ? 2 * e.column : e.column) * ld + e.row)] = e.value;
+    }
+    freeze_copy(weights, w, where);
+    freeze_copy(indices, active, where);
+  }
+  view_type view() const {
+    return {{weights.data(), shape.rows, shape.cols, ld}, indices.view(), compact};
+  }
+  bool intact() const override { return weights.intact() && indices.intact(); }
+
+  bool compact;
+  sparsekit::extents shape;
+  index_t ld = 0;
+  guarded<T> weights;
+  guarded<std::uint32_t> indices;
+};
+
 template <class T, class View = sparsekit::packed_dense_view<const T>>
 struct packed_dense_operand : converted_operand<T, true, View, &View::values> {
   static constexpr bool zeros_are_absent = true;
@@ -295,6 +344,11 @@ struct operand_variants<format::nm, T> {
 template <class T>
 struct operand_variants<format::lookup, T> {
   using main = operand_list<lookup_operand<T>>;
+  using others = operand_list<>;
+};
+template <class T>
+struct operand_variants<format::active, T> {
+  using main = operand_list<active_operand<T>>;
   using others = operand_list<>;
 };
 template <class T>

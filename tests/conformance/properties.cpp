@@ -373,6 +373,7 @@ std::size_t check_small_stack(report& to, const entries<T>& kernels) {
           const int started = pthread_create(
               &thread, &attributes,
               [](void* s) -> void* {
+                const signal_stack overflow;
                 static_cast<const call_space<T>*>(s)->run();
                 return nullptr;
               },
