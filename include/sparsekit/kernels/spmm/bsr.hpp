@@ -26,7 +26,8 @@ struct bsr_tile {
       const index_t n = inside < a.block.rows ? inside : a.block.rows;
       index_t i = 0;
       const auto some = [&](auto count) SPARSEKIT_LAMBDA_INLINE {
-        rows_of_block<Lanes, count(), Registers, MaskX>(a, x, stride, r, i, column, columns, out);
+        rows_of_block<Lanes, count(), Registers, MaskX, false>(a, x, stride, r, i, column, columns,
+                                                               out);
       };
       for (; i + rows <= n; i += rows) some(std::integral_constant<int, rows>{});
       simd::unroll<rows>([&](auto left) SPARSEKIT_LAMBDA_INLINE {
@@ -76,20 +77,26 @@ struct bsr_tile {
     }
   }
 
-  template <class Lanes, int Rows, int Registers, bool MaskX, class A, class T, class Output>
-  static SPARSEKIT_INLINE void rows_of_block(const A& a, const T* x, index_t stride, index_t r,
+  /// Not inlined: twenty of these in one function compile for minutes under sanitizers.
+  template <class Lanes, int Rows, int Registers, bool MaskX, bool EntriesOnly, class A, class T,
+            class Output>
+  static SPARSEKIT_NOINLINE void rows_of_block(const A& a, const T* x, index_t stride, index_t r,
                                              index_t i, index_t column, index_t columns,
                                              const Output& out) {
     typename Lanes::reg sum[Rows][Registers];
-    sums<Lanes, Rows, Registers, MaskX, false>(a, x, stride, r, i, columns, sum);
-    auto magnitude = Lanes::no_magnitude();
-    simd::unroll<Rows>([&](auto q) SPARSEKIT_LAMBDA_INLINE {
-      simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-        magnitude = Lanes::max_magnitude(magnitude, sum[q][j]);
+    sums<Lanes, Rows, Registers, MaskX, EntriesOnly>(a, x, stride, r, i, columns, sum);
+    if constexpr (!EntriesOnly) {
+      auto magnitude = Lanes::no_magnitude();
+      simd::unroll<Rows>([&](auto q) SPARSEKIT_LAMBDA_INLINE {
+        simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+          magnitude = Lanes::max_magnitude(magnitude, sum[q][j]);
+        });
       });
-    });
-    if (Lanes::any_not_finite(magnitude)) {
-      sums<Lanes, Rows, Registers, MaskX, true>(a, x, stride, r, i, columns, sum);
+      if (Lanes::any_not_finite(magnitude)) {
+        rows_of_block<Lanes, Rows, Registers, MaskX, true>(a, x, stride, r, i, column, columns,
+                                                           out);
+        return;
+      }
     }
     simd::unroll<Rows>([&](auto q) SPARSEKIT_LAMBDA_INLINE {
       put_row<Lanes, Registers, T>(sum[q], r * a.block.rows + i + q, column, columns, out);
