@@ -156,6 +156,12 @@ TEST_CASE("every matrix of the table reads with its rows, columns and entries") 
     CAPTURE(name);
     const std::string path = (data() / name).string();
     sk::csr_matrix<double> a;
+#if !SPARSEKIT_HAS_ZLIB
+    if (name.ends_with(".gz")) {  // a cross build has no zlib: then such files are refused by name
+      CHECK(sk::io::read_matrix_market(path).get(a).code == errc::unsupported);
+      continue;
+    }
+#endif
     if (name.ends_with(".smtx")) {
       const sk::status s = sk::io::read_smtx<double>(path).get(a);
       REQUIRE_MESSAGE(s, s.message());
