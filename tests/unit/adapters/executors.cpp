@@ -1,0 +1,121 @@
+// The optional executors: every task once, workers in range and never two tasks at a time on one, and
+// products with the bits of the sequential call.
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <sparsekit/adapters/openmp.hpp>
+#include <sparsekit/adapters/tbb.hpp>
+#include <sparsekit/adapters/thread_pool.hpp>
+#include <sparsekit/sparsekit.hpp>
+#include <thread>
+#include <vector>
+
+#include "support/generators.hpp"
+
+namespace sk = sparsekit;
+using sk::index_t;
+
+namespace {
+
+template <class Executor>
+void check_tasks(Executor& executor, index_t workers) {
+  for (const index_t tasks : {0, 1, 2, 3, 7, 64, 1000}) {
+    std::vector<std::atomic<int>> done(static_cast<std::size_t>(tasks));
+    std::vector<std::atomic<int>> busy(static_cast<std::size_t>(workers));
+    std::atomic<int> faults{0};
+    executor(tasks, [&](index_t task, index_t worker) {
+      if (task < 0 || task >= tasks || worker < 0 || worker >= workers) {
+        ++faults;
+        return;
+      }
+      if (busy[static_cast<std::size_t>(worker)]++ != 0) ++faults;
+      ++done[static_cast<std::size_t>(task)];
+      if (task % 5 == 0) std::this_thread::yield();
+      --busy[static_cast<std::size_t>(worker)];
+    });
+    CHECK(faults == 0);
+    int wrong = 0;
+    for (const auto& d : done) wrong += d == 1 ? 0 : 1;
+    CHECK(wrong == 0);
+  }
+}
+
+template <class Executor>
+void check_products(Executor& executor, index_t workers) {
+  constexpr index_t m = 300;
+  constexpr index_t k = 400;
+  constexpr index_t n = 70;
+  sparsekit_test::rng random(5);
+  const auto a = sparsekit_test::make_csr<float, std::int32_t, std::int32_t>(
+      sparsekit_test::pattern::uniform, m, k, 0.2, random, sparsekit_test::normal_values{});
+  const sk::csr_view<const float> view{
+      {m, k}, {a.row_ptr.data(), m + 1}, {a.columns.data(), a.columns.size()},
+      {a.values.data(), a.values.size()}};
+  std::vector<float> x(k * n);
+  for (float& v : x) v = static_cast<float>(random.between(-100, 100)) / 7.f;
+  std::vector<float> one(m * n);
+  std::vector<float> many(m * n);
+  const auto w = sk::pack(view).value();
+  sk::workspace ws(w, {.max_columns = n, .max_workers = workers});
+  const sk::dense_view<const float> xv(x.data(), k, n);
+  sk::multiply(w, xv, sk::dense_view(one.data(), m, n), sk::relu, ws);
+  for (int i = 0; i < 20; ++i) {
+    std::fill(many.begin(), many.end(), 0.f);
+    sk::multiply(sk::par(executor), w, xv, sk::dense_view(many.data(), m, n), sk::relu, ws);
+    CHECK(std::memcmp(one.data(), many.data(), one.size() * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("thread_pool") {
+  for (const index_t workers : {1, 2, 4}) {
+    sk::thread_pool pool(workers);
+    CHECK(pool.workers() == workers);
+    for (int i = 0; i < 10; ++i) check_tasks(pool, workers);
+    check_products(pool, workers);
+  }
+  CHECK(sk::thread_pool().workers() >= 1);
+}
+
+TEST_CASE("thread_pool serves calls from several threads one after another") {
+  sk::thread_pool pool(3);
+  std::atomic<int> total{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 3; ++i) {
+    callers.emplace_back([&] {
+      for (int j = 0; j < 200; ++j) pool(10, [&](index_t, index_t) { ++total; });
+    });
+  }
+  for (std::thread& t : callers) t.join();
+  CHECK(total == 3 * 200 * 10);
+}
+
+TEST_CASE("thread_pool wakes threads that went to sleep, and ends while they sleep") {
+  sk::thread_pool pool(4);
+  for (int i = 0; i < 5; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    check_tasks(pool, 4);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
+TEST_CASE("openmp_executor") {
+  sk::openmp_executor threads(3);
+  CHECK(threads.workers() == 3);
+  check_tasks(threads, 3);
+  check_products(threads, 3);
+  CHECK(sk::openmp_executor().workers() >= 1);
+}
+
+#if defined(SPARSEKIT_TEST_TBB)
+TEST_CASE("tbb_executor") {
+  sk::tbb_executor threads(2);
+  const index_t workers = threads.workers();
+  CHECK(workers >= 1);
+  check_tasks(threads, workers);
+  check_products(threads, workers);
+}
+#endif
+
+}  // namespace
