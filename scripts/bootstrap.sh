@@ -3,7 +3,8 @@
 # and puts the headers that the build looks for under build/deps. The second run does nothing.
 #
 #   scripts/bootstrap.sh [--demo] [--aarch64]
-#     (no option)  compilers, CMake, Ninja, zlib, libpng, doctest, Google Benchmark, Python, xsimd
+#     (no option)  compilers, CMake, Ninja, zlib, libpng, doctest, Google Benchmark, oneTBB and
+#                  OpenBLAS (for the tests of adapters), Python, xsimd
 #     --demo       only what scripts/demo.sh needs: no clang, no test or benchmark library
 #     --aarch64    also a cross-compiler for AArch64 and qemu's user emulation
 #
@@ -26,7 +27,7 @@ for option in "$@"; do
   esac
 done
 if [ "${demo:-no}" = no ]; then
-  packages+=(clang binutils git pkg-config doctest-dev libbenchmark-dev)
+  packages+=(clang binutils git pkg-config doctest-dev libbenchmark-dev libtbb-dev libopenblas-dev)
 fi
 [ $aarch64 = no ] || packages+=(g++-aarch64-linux-gnu qemu-user)
 

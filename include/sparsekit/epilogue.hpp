@@ -21,7 +21,10 @@ namespace sparsekit {
 inline namespace v0 {
 
 /// Base of all stages: what operator| and multiply look for.
-struct epilogue_base {};
+struct epilogue_base {
+  /// Whether the stage needs what y held.
+  static constexpr bool reads_y = false;
+};
 template <class E>
 concept epilogue = std::is_base_of_v<epilogue_base, std::remove_cvref_t<E>>;
 
@@ -54,6 +57,7 @@ constexpr scale_stage<T> scale(T factor) {
 /// v + beta * y: the only stage that reads y.
 template <class T>
 struct accumulate_stage : epilogue_base {
+  static constexpr bool reads_y = true;
   T beta;
   explicit constexpr accumulate_stage(T b) : beta(b) {}
   template <class V, class Place>
@@ -64,6 +68,7 @@ struct accumulate_stage : epilogue_base {
   status check(extents) const { return {}; }
 };
 struct accumulate_one : epilogue_base {
+  static constexpr bool reads_y = true;
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place& place) const {
     return v + place.old();
@@ -185,6 +190,7 @@ struct callable_stage : epilogue_base {
 /// First, then second.
 template <class First, class Second>
 struct chain_stage : epilogue_base {
+  static constexpr bool reads_y = First::reads_y || Second::reads_y;
   First first;
   Second second;
   constexpr chain_stage(First a, Second b) : first(std::move(a)), second(std::move(b)) {}

@@ -189,6 +189,7 @@ struct flipped_place {
 };
 template <class E>
 struct flipped_epilogue : epilogue_base {
+  static constexpr bool reads_y = E::reads_y;
   E original;
   explicit flipped_epilogue(const E& e) : original(e) {}
   template <class V, class Place>

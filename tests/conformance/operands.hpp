@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <numeric>
@@ -184,7 +185,47 @@ struct dense_operand : operand {
   guarded<T> values;
 };
 
+/// A library of three loops, for kernels that call one.
+template <class T>
+struct plain_product {
+  void operator()(const sparsekit::external_product<T>& p) const {
+    const auto at = [](index_t i, index_t j, index_t ld, bool row_major) {
+      return row_major ? i * ld + j : i + j * ld;
+    };
+    for (index_t i = 0; i < p.rows; ++i) {
+      for (index_t j = 0; j < p.columns; ++j) {
+        T sum{0};
+        for (index_t k = 0; k < p.depth; ++k) {
+          sum = std::fma(p.w[at(i, k, p.w_ld, p.w_row_major)], p.x[at(k, j, p.x_ld, p.x_row_major)], sum);
+        }
+        p.y[at(i, j, p.y_ld, p.y_row_major)] = sum;
+      }
+    }
+  }
+};
+template <class T, class Layout>
+struct external_operand : dense_operand<T, Layout> {
+  using view_type = sparsekit::external_dense_view<const T, Layout, plain_product<T>>;
+
+  external_operand(const problem<T>& p, placement where, int = 0)
+      : dense_operand<T, Layout>(p, where) {
+    const auto w = dense_operand<T, Layout>::view();
+    for (index_t r = 0; r < w.rows(); ++r) {
+      for (index_t c = 0; c < w.cols(); ++c) entries += w(r, c) == T{0} ? 0 : 1;
+    }
+  }
+  view_type view() const { return {dense_operand<T, Layout>::view(), &product, entries}; }
+
+  plain_product<T> product;
+  index_t entries = 0;
+};
+
 namespace format = sparsekit::format;
+template <class T>
+struct operand_variants<format::external, T> {
+  using main = operand_list<external_operand<T, sparsekit::row_major>>;
+  using others = operand_list<external_operand<T, sparsekit::col_major>>;
+};
 template <class T>
 struct operand_variants<format::csr, T> {
   using main = operand_list<csr_operand<T, std::int32_t, std::int32_t>>;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <sparsekit/adapters/thread_pool.hpp>
 #include <sparsekit/choose.hpp>
 #include <sparsekit/sparsekit.hpp>
 #include <vector>

@@ -1,5 +1,5 @@
-// openmp_executor: OpenMP's threads as an executor for par(). Needs -fopenmp; without it, everything runs
-// on the calling thread.
+// openmp_executor: OpenMP's threads as an executor for par(). Needs -fopenmp; without it,
+// everything runs on the calling thread.
 //
 //   sk::openmp_executor threads(4);
 //   sk::multiply(sk::par(threads), W, X, Y, ws);      // ws with max_workers = threads.workers()

@@ -1,5 +1,5 @@
-// tbb_executor: oneTBB's threads as an executor for par(). Needs oneTBB; without its headers this one is
-// empty.
+// tbb_executor: oneTBB's threads as an executor for par(). Needs oneTBB; without its headers this
+// one is empty.
 //
 //   sk::tbb_executor threads(4);
 //   sk::multiply(sk::par(threads), W, X, Y, ws);      // ws with max_workers = threads.workers()
@@ -30,7 +30,9 @@ class tbb_executor {
     arena_.execute([&] {
       tbb::parallel_for(
           index_t{0}, tasks,
-          [&](index_t t) { f(t, static_cast<index_t>(tbb::this_task_arena::current_thread_index())); },
+          [&](index_t t) {
+            f(t, static_cast<index_t>(tbb::this_task_arena::current_thread_index()));
+          },
           tbb::simple_partitioner{});
     });
   }

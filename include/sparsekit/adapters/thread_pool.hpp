@@ -1,11 +1,12 @@
-// thread_pool: a few std::threads as an executor for par(), for programs that have no threads of their own.
+// thread_pool: a few std::threads as an executor for par(), for programs that have no threads of
+// their own.
 //
 //   sk::thread_pool pool(4);
 //   sk::workspace ws(W, {.max_columns = 512, .max_workers = pool.workers()});
 //   sk::multiply(sk::par(pool), W, X, Y, ws);
 //
-// The calling thread works too. Between calls the others spin for some microseconds, as the next product
-// often follows at once, and then sleep.
+// The calling thread works too. Between calls the others spin for some microseconds, as the next
+// product often follows at once, and then sleep.
 #pragma once
 
 #include <atomic>
@@ -21,12 +22,12 @@
 
 SPARSEKIT_EXEC_BEGIN
 
-/// An executor with threads of its own. Calls from several threads run one after another; a task must not
-/// call the pool that runs it.
+/// An executor with threads of its own. Calls from several threads run one after another; a task
+/// must not call the pool that runs it.
 class thread_pool {
  public:
-  /// `workers` includes the calling thread; 0: as many as the machine has hardware threads. Threads that
-  /// the system refuses are done without: workers() tells.
+  /// `workers` includes the calling thread; 0: as many as the machine has hardware threads. Threads
+  /// that the system refuses are done without: workers() tells.
   explicit thread_pool(index_t workers = 0) {
     if (workers < 1) workers = static_cast<index_t>(std::thread::hardware_concurrency());
     if (workers < 1) workers = 1;
@@ -54,7 +55,9 @@ class thread_pool {
       return;
     }
     using plain = std::remove_reference_t<F>;
-    call_ = [](void* data, index_t task, index_t worker) { (*static_cast<plain*>(data))(task, worker); };
+    call_ = [](void* data, index_t task, index_t worker) {
+      (*static_cast<plain*>(data))(task, worker);
+    };
     data_ = const_cast<void*>(static_cast<const void*>(std::addressof(f)));
     tasks_ = tasks;
     unfinished_.store(tasks, std::memory_order_relaxed);
@@ -63,13 +66,14 @@ class thread_pool {
     ticket_.notify_all();
     work(0);
     for (int i = 0; i < spins && unfinished_.load(std::memory_order_acquire) != 0; ++i) pause();
-    for (index_t left; (left = unfinished_.load(std::memory_order_acquire)) != 0;) unfinished_.wait(left);
+    for (index_t left; (left = unfinished_.load(std::memory_order_acquire)) != 0;)
+      unfinished_.wait(left);
   }
 
  private:
-  // A ticket is a round and the number of its tasks that nobody has taken. They change together, so a
-  // thread that wakes late cannot take a task of a round that is over: the fields that describe the tasks
-  // are those of the round as long as one of its tasks is unfinished.
+  // A ticket is a round and the number of its tasks that nobody has taken. They change together, so
+  // a thread that wakes late cannot take a task of a round that is over: the fields that describe
+  // the tasks are those of the round as long as one of its tasks is unfinished.
   static constexpr std::uint64_t one_round = std::uint64_t{1} << 32;
   static constexpr index_t most_tasks = (index_t{1} << 32) - 1;
   static constexpr int spins = 4000;  // some 20 to 100 us
@@ -78,7 +82,8 @@ class thread_pool {
 #if SPARSEKIT_HAS_EXCEPTIONS
     try {
 #endif
-      threads_[static_cast<std::size_t>(worker - 1)] = std::thread([this, worker] { serve(worker); });
+      threads_[static_cast<std::size_t>(worker - 1)] =
+          std::thread([this, worker] { serve(worker); });
       return true;
 #if SPARSEKIT_HAS_EXCEPTIONS
     } catch (...) {  // std::system_error: the system has no more threads

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "active/columns.hpp"
+#include "dense/external.hpp"
 #include "dense/gemm.hpp"
 #include "dense/gemv.hpp"
 #include "dense/packed.hpp"
@@ -33,6 +34,7 @@ struct csr {};
 struct csc {};
 struct dense {};
 struct packed_dense {};
+struct external {};
 struct sell {};
 struct bsr {};
 struct packed {};
@@ -87,6 +89,10 @@ struct format_of<lookup_view<T>> {
 template <class T, class L>
 struct format_of<dense_view<T, L>> {
   using type = format::dense;
+};
+template <class T, class L, class G>
+struct format_of<external_dense_view<T, L, G>> {
+  using type = format::external;
 };
 template <class T>
 struct format_of<packed_dense_view<T>> {

@@ -1,5 +1,5 @@
-// The optional executors: every task once, workers in range and never two tasks at a time on one, and
-// products with the bits of the sequential call.
+// The optional executors: every task once, workers in range and never two tasks at a time on one,
+// and products with the bits of the sequential call.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -50,9 +50,10 @@ void check_products(Executor& executor, index_t workers) {
   sparsekit_test::rng random(5);
   const auto a = sparsekit_test::make_csr<float, std::int32_t, std::int32_t>(
       sparsekit_test::pattern::uniform, m, k, 0.2, random, sparsekit_test::normal_values{});
-  const sk::csr_view<const float> view{
-      {m, k}, {a.row_ptr.data(), m + 1}, {a.columns.data(), a.columns.size()},
-      {a.values.data(), a.values.size()}};
+  const sk::csr_view<const float> view{{m, k},
+                                       {a.row_ptr.data(), m + 1},
+                                       {a.columns.data(), a.columns.size()},
+                                       {a.values.data(), a.values.size()}};
   std::vector<float> x(k * n);
   for (float& v : x) v = static_cast<float>(random.between(-100, 100)) / 7.f;
   std::vector<float> one(m * n);
