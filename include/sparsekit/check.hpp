@@ -33,6 +33,7 @@ status check_product(const A& a, const X& x, const Y& y, const E& e) {
   if (y.rows() != a.rows()) return mismatch("y", "rows", y.rows(), a.rows());
   if (y.cols() != x.cols()) return mismatch("y", "cols", y.cols(), x.cols());
   if (overlap(x, y)) return {.code = errc::aliased_operands, .object = "y", .detail = "y"};
+  if (status s = e.template check_x<typename X::value_type>(); !s) return s;
   return e.check(y.shape());
 }
 

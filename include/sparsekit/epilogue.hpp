@@ -24,6 +24,16 @@ inline namespace v0 {
 struct epilogue_base {
   /// Whether the stage needs what y held.
   static constexpr bool reads_y = false;
+  /// The place that the next stage sees: another one behind a stage that changes what the lanes hold.
+  template <class Place>
+  SPARSEKIT_INLINE Place after(const Place& place) const {
+    return place;
+  }
+  /// Whether the stage suits X of type TX.
+  template <class TX>
+  status check_x() const {
+    return {};
+  }
 };
 template <class E>
 concept epilogue = std::is_base_of_v<epilogue_base, std::remove_cvref_t<E>>;
@@ -44,6 +54,8 @@ struct scale_stage : epilogue_base {
   explicit constexpr scale_stage(T f) : factor(f) {}
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place&) const {
+    static_assert(std::is_floating_point_v<typename Place::value_type>,
+                  "scale would truncate integer sums: dequantize first");
     return v * V(static_cast<typename Place::value_type>(factor));
   }
   status check(extents) const { return {}; }
@@ -195,12 +207,21 @@ struct chain_stage : epilogue_base {
   Second second;
   constexpr chain_stage(First a, Second b) : first(std::move(a)), second(std::move(b)) {}
   template <class V, class Place>
-  SPARSEKIT_INLINE V operator()(V v, const Place& place) const {
-    return second(first(v, place), place);
+  SPARSEKIT_INLINE auto operator()(V v, const Place& place) const {
+    return second(first(v, place), first.after(place));
+  }
+  template <class Place>
+  SPARSEKIT_INLINE auto after(const Place& place) const {
+    return second.after(first.after(place));
   }
   status check(extents y) const {
     if (status s = first.check(y); !s) return s;
     return second.check(y);
+  }
+  template <class TX>
+  status check_x() const {
+    if (status s = first.template check_x<TX>(); !s) return s;
+    return second.template check_x<TX>();
   }
 };
 

@@ -10,6 +10,7 @@
 
 #include "operands.hpp"
 #include "policy.hpp"
+#include "quantize.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -19,16 +20,21 @@ namespace operands {
 template <bool HasWorkspace, class Policy, class A, class TX, class LX, class TY, class LY, class E>
 void run(const Policy& policy, const A& a, dense_view<TX, LX> xv, dense_view<TY, LY> yv, const E& e,
          scratch_memory scratch) {
-  using T = std::remove_const_t<TX>;
-  static_assert(std::is_same_v<T, TY>, "x and y need one element type, and y must not be const");
-  static_assert(std::is_same_v<T, typename A::value_type>, "A and x need one element type");
+  using T = typename A::value_type;
+  using XT = std::remove_const_t<TX>;
+  static_assert(!std::is_const_v<TY>, "y must not be const");
+  static_assert(types_go_together<T, XT, TY>(),
+                "A, x and y need one element type; core/number.hpp tells which narrow types mix");
   SPARSEKIT_ASSERT(a.rows() == yv.rows() && a.cols() == xv.rows() && xv.cols() == yv.cols());
   if (yv.rows() == 0 || yv.cols() == 0) return;
   with_columns(xv, yv, [&](auto x, auto y) {
     using X = typename decltype(x)::layout;
     using Y = typename decltype(y)::layout;
-    [[maybe_unused]] const bool found = kernels::run_selected<native_arch>(
-        kernels::call<Policy, A, T, X, Y, E, HasWorkspace>{policy, a, x, y, e, scratch});
+    using call = kernels::call<Policy, A, T, X, Y, E, HasWorkspace, XT, TY>;
+    static_assert(kernels::has_kernel<native_arch, call>,
+                  "no kernel for this format with these types: pack the matrix first");
+    [[maybe_unused]] const bool found =
+        kernels::run_selected<native_arch>(call{policy, a, x, y, e, scratch});
     SPARSEKIT_ASSERT(found);
   });
 }

@@ -182,10 +182,16 @@ template <class Place>
 struct flipped_place {
   using lanes = typename Place::lanes;
   using value_type = typename Place::value_type;
-  const Place& original;
+  Place original;
   SPARSEKIT_INLINE auto old() const { return original.old(); }
-  SPARSEKIT_INLINE auto per_row(const value_type* b) const { return original.per_column(b); }
-  SPARSEKIT_INLINE auto per_column(const value_type* b) const { return original.per_row(b); }
+  template <class U>
+  SPARSEKIT_INLINE auto per_row(const U* b) const {
+    return original.per_column(b);
+  }
+  template <class U>
+  SPARSEKIT_INLINE auto per_column(const U* b) const {
+    return original.per_row(b);
+  }
 };
 template <class E>
 struct flipped_epilogue : epilogue_base {
@@ -193,8 +199,12 @@ struct flipped_epilogue : epilogue_base {
   E original;
   explicit flipped_epilogue(const E& e) : original(e) {}
   template <class V, class Place>
-  SPARSEKIT_INLINE V operator()(V v, const Place& place) const {
+  SPARSEKIT_INLINE auto operator()(V v, const Place& place) const {
     return original(v, flipped_place<Place>{place});
+  }
+  template <class Place>
+  SPARSEKIT_INLINE auto after(const Place& place) const {
+    return original.after(flipped_place<Place>{place});
   }
   status check(extents y) const { return original.check(extents(y.cols, y.rows)); }
 };

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "../core/number.hpp"
 #include "../core/storage.hpp"
 
 namespace sparsekit {
@@ -27,10 +28,18 @@ inline constexpr index_t packed_slack = 128;
 inline constexpr int packed_max_sections = 6;
 
 enum class packed_form : std::uint16_t { quads = 1, wide = 2, nm = 3, dense = 4, lookup = 5, bitmask = 6, spmv = 16 };
-enum class packed_type : std::uint16_t { f32 = 1, f64 = 2 };
+enum class packed_type : std::uint16_t { f32 = 1, f64 = 2, bf16 = 3, f16 = 4, s8 = 5 };
 
 template <class T>
-inline constexpr packed_type packed_type_of = sizeof(T) == 4 ? packed_type::f32 : packed_type::f64;
+inline constexpr packed_type packed_type_of = packed_type::f32;
+template <>
+inline constexpr packed_type packed_type_of<double> = packed_type::f64;
+template <>
+inline constexpr packed_type packed_type_of<bfloat16> = packed_type::bf16;
+template <>
+inline constexpr packed_type packed_type_of<float16> = packed_type::f16;
+template <>
+inline constexpr packed_type packed_type_of<std::int8_t> = packed_type::s8;
 
 struct packed_section {
   std::int64_t offset = 0;  ///< from the start of the header, a multiple of 64

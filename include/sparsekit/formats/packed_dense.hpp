@@ -6,8 +6,14 @@
 // registers, those whose lanes are columns of X broadcast single values, on every ISA from the same
 // bytes. The last group is one, two or three lines wide, as many as it needs, and its missing rows
 // are zero.
+//
+// bf16 and s8 are kept as dot products take them: two or four values of one row side by side (`pair`), so
+// that a row of a group is one 32-bit word a step of `pair` columns. Columns that the last step misses are
+// zero. Narrow types have groups of 48 rows, as f32. For s8 the sums of the rows' weights are kept too,
+// which take zero points off.
 #pragma once
 
+#include "element_bits.hpp"
 #include "packed_bytes.hpp"
 
 namespace sparsekit {
@@ -17,33 +23,59 @@ inline namespace v0 {
 template <class T>
 struct packed_dense_view {
   using value_type = std::remove_cv_t<T>;
-  /// Rows in a cache line, and in a group.
-  static constexpr index_t line = index_t{storage_alignment} / index_t{sizeof(T)};
+  /// Rows in a cache line of sums, and in a group.
+  static constexpr index_t line =
+      index_t{storage_alignment} / index_t{sizeof(sum_of_t<value_type>)};
   static constexpr index_t group = 3 * line;
+  /// Values of one row that lie side by side.
+  static constexpr index_t pair = std::is_same_v<value_type, bfloat16>      ? 2
+                                  : std::is_same_v<value_type, std::int8_t> ? 4
+                                                                            : 1;
+  static constexpr bool has_weight_sums = std::is_same_v<value_type, std::int8_t>;
 
   extents shape{};
   index_t entries = 0;  ///< weights that are not zero
   array_view<const value_type> values{};
+  array_view<const std::int32_t> weight_sums{};  ///< s8: the sum of each row, 0 beyond the last row
 
   index_t rows() const { return shape.rows; }
   index_t cols() const { return shape.cols; }
   index_t nnz() const { return entries; }
   packed_dense_view<const value_type> as_const() const {
-    return {.shape = shape, .entries = entries, .values = values};
+    return {.shape = shape, .entries = entries, .values = values, .weight_sums = weight_sums};
   }
+  /// Columns with those that fill the last step.
+  index_t depth() const { return round_up(shape.cols, pair); }
   index_t groups() const { return ceil_div(shape.rows, group); }
-  /// Values between two columns of group g.
+  /// Rows of group g; times `pair`, values between two of its steps.
   index_t step(index_t g) const {
     const index_t left = round_up(shape.rows, line) - g * group;
     return left < group ? left : group;
   }
   /// Row 0, column 0 of group g.
-  const value_type* group_begin(index_t g) const { return values.data() + g * group * shape.cols; }
+  const value_type* group_begin(index_t g) const { return values.data() + g * group * depth(); }
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
 
-/// Whether the values are as many as the shape says, and padding rows are zero. O(rows * cols).
+/// The largest magnitude that a sum of s8 weights times u8 or s8 activations can have, also with the
+/// activations' zero point taken off: 255 times the positive or the negative weights.
+struct weight_range {
+  std::int64_t positive = 0;
+  std::int64_t negative = 0;
+
+  void add(std::int8_t w) { (w > 0 ? positive : negative) += w > 0 ? w : -w; }
+  std::int64_t largest_sum() const { return 255 * (positive > negative ? positive : negative); }
+  std::int32_t sum() const { return static_cast<std::int32_t>(positive - negative); }
+  bool fits() const { return largest_sum() <= std::numeric_limits<std::int32_t>::max(); }
+  status error(const char* object, index_t row) const {
+    return {.code = errc::overflow_possible, .object = object, .detail = "sum of a row", .row = row,
+            .got = largest_sum(), .allowed = std::numeric_limits<std::int32_t>::max()};
+  }
+};
+
+/// Whether the values are as many as the shape says, padding is zero, and sums of s8 weights are what the
+/// weights say and fit 32 bits. O(rows * cols).
 template <class T>
 status validate(const packed_dense_view<T>& a) {
   using view = packed_dense_view<T>;
@@ -61,19 +93,38 @@ status validate(const packed_dense_view<T>& a) {
     return fail("rows", -1, a.rows(), std::numeric_limits<index_t>::max() - view::line + 1);
   }
   padded = padded / view::line * view::line;
-  if (a.cols() < 0 || !checked_multiply(padded, a.cols(), slots) || a.values.size() != slots) {
+  if (a.cols() < 0 || a.cols() > std::numeric_limits<index_t>::max() - view::pair ||
+      !checked_multiply(padded, a.depth(), slots) || a.values.size() != slots) {
     return fail("values", -1, a.values.size(), slots);
+  }
+  if (a.weight_sums.size() != (view::has_weight_sums ? padded : 0)) {
+    return fail("weight sums", -1, a.weight_sums.size(), view::has_weight_sums ? padded : 0);
   }
   index_t entries = 0;
   for (index_t g = 0; g < a.groups(); ++g) {
     const index_t step = a.step(g);
     const index_t rows = a.rows() - g * view::group;
     const std::remove_cv_t<T>* v = a.group_begin(g);
-    for (index_t i = 0; i < step * a.cols(); ++i) {
-      const bool zero = v[i] == std::remove_cv_t<T>{0};
-      if (!zero && i % step >= rows)
-        return fail("padding row", g * view::group * a.cols() + i, 1, 0);
+    for (index_t i = 0; i < step * a.depth(); ++i) {
+      const bool zero = !is_nonzero_element(v[i]);
+      const index_t column = i / (step * view::pair) * view::pair + i % view::pair;
+      if (!zero && (i / view::pair % step >= rows || column >= a.cols())) {
+        return fail("padding", g * view::group * a.depth() + i, 1, 0);
+      }
       entries += zero ? 0 : 1;
+    }
+    if constexpr (view::has_weight_sums) {
+      for (index_t r = 0; r < step; ++r) {
+        weight_range range;
+        for (index_t i = r * view::pair; i < step * a.depth(); i += step * view::pair) {
+          for (index_t k = 0; k < view::pair; ++k) range.add(v[i + k]);
+        }
+        const index_t row = g * view::group + r;
+        if (!range.fits()) return range.error("packed_dense", row);
+        if (range.sum() != a.weight_sums[row]) {
+          return fail("weight sums", row, a.weight_sums[row], range.sum());
+        }
+      }
     }
   }
   if (entries != a.entries) return fail("nnz", -1, entries, a.entries);
@@ -111,12 +162,13 @@ class packed_dense {
     if (status s = validate_packed_header(bytes, packed_form::dense, packed_type_of<T>, h); !s) {
       return s;
     }
-    if (h.section_count != 1) {
+    constexpr int sections = packed_dense_view<const T>::has_weight_sums ? 2 : 1;
+    if (h.section_count != sections) {
       return status{.code = errc::corrupt,
                     .object = "packed_dense",
                     .detail = "sections",
                     .got = h.section_count,
-                    .allowed = 1};
+                    .allowed = sections};
     }
     const packed_dense_view<const T> view = from_header(bytes.data(), h);
     if (status s = validate(view); !s) return s;
@@ -125,9 +177,13 @@ class packed_dense {
 
  private:
   static packed_dense_view<const T> from_header(const std::byte* bytes, const packed_header& h) {
-    return {.shape = extents(h.rows, h.cols),
-            .entries = h.nnz,
-            .values = packed_section_as<T>(bytes, h.sections[0])};
+    packed_dense_view<const T> view{.shape = extents(h.rows, h.cols),
+                                    .entries = h.nnz,
+                                    .values = packed_section_as<T>(bytes, h.sections[0])};
+    if constexpr (packed_dense_view<const T>::has_weight_sums) {
+      view.weight_sums = packed_section_as<std::int32_t>(bytes, h.sections[1]);
+    }
+    return view;
   }
 
   buffer<std::byte> bytes_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../core/dense_view.hpp"
+#include "../core/number.hpp"
 #include "../epilogue.hpp"
 #include "../policy.hpp"
 #include "../simd/simd.hpp"
@@ -12,20 +13,25 @@ SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
 /// Y = epilogue(A X). HasWorkspace is false where the caller gave none: then kernels that need one are
-/// not even compiled.
+/// not even compiled. T is the type of A's values, TX and TY are those of X and Y: other than T only where
+/// T is narrow (core/number.hpp), which only the kernels of narrow types see.
 template <class Policy, class A, class T, class XLayout, class YLayout, class Epilogue,
-          bool HasWorkspace = true>
+          bool HasWorkspace = true, class TX = T, class TY = TX>
 struct call {
   static constexpr bool has_workspace = HasWorkspace;
   using value_type = T;
+  using x_type = TX;
+  using y_type = TY;
+  using sum_type = sum_of_t<T>;
   using matrix = A;
   using x_layout = XLayout;
   using y_layout = YLayout;
+  using epilogue_type = Epilogue;
 
   const Policy& policy;
   const A& a;
-  dense_view<const T, XLayout> x;
-  dense_view<T, YLayout> y;
+  dense_view<const TX, XLayout> x;
+  dense_view<TY, YLayout> y;
   const Epilogue& epilogue;
   scratch_memory scratch;
 };
@@ -38,44 +44,65 @@ SPARSEKIT_INLINE bool is_spmv(const Call& c) {
 }
 
 /// Where a register of results goes. Lanes are consecutive columns of one row (AlongRow), or
-/// consecutive rows of one column.
+/// consecutive rows of one column. T is the type of Y's elements; what lanes hold at a stage of the epilogue
+/// is `value_type`: at first the sum's type, after `dequantize` f32.
 template <class Lanes, class T, class Mask, bool AlongRow>
 struct place {
   using lanes = Lanes;
-  using value_type = T;
+  using value_type = simd::value_of<Lanes>;
+  using y_type = T;
 
   index_t row;
   index_t column;
   Mask mask;
   const T* y;
+  const std::int32_t* weight_sums = nullptr;  ///< one a row, where weights are s8
 
-  SPARSEKIT_INLINE auto old() const { return Lanes::load(mask, y); }
-  SPARSEKIT_INLINE auto per_row(const T* b) const {
+  SPARSEKIT_INLINE auto old() const { return simd::load_as<Lanes>(mask, y); }
+  template <class U>
+  SPARSEKIT_INLINE auto per_row(const U* b) const {
+    static_assert(simd::widens<U, value_type>, "an array of the epilogue has another type than sums");
     if constexpr (AlongRow) {
-      return Lanes::broadcast(b[row]);
+      return simd::broadcast_as<Lanes>(b[row]);
     } else {
-      return Lanes::load(mask, b + row);
+      return simd::load_as<Lanes>(mask, b + row);
     }
   }
-  SPARSEKIT_INLINE auto per_column(const T* b) const {
+  template <class U>
+  SPARSEKIT_INLINE auto per_column(const U* b) const {
+    static_assert(simd::widens<U, value_type>, "an array of the epilogue has another type than sums");
     if constexpr (AlongRow) {
-      return Lanes::load(mask, b + column);
+      return simd::load_as<Lanes>(mask, b + column);
     } else {
-      return Lanes::broadcast(b[column]);
+      return simd::broadcast_as<Lanes>(b[column]);
     }
+  }
+  /// The same place for lanes of another type.
+  template <class V>
+  SPARSEKIT_INLINE auto as() const {
+    return place<simd::lanes_with<Lanes, V>, T, Mask, AlongRow>{row, column, mask, y, weight_sums};
   }
 };
+
+/// A register of sums through the epilogue to its place in Y.
+template <class Lanes, class T, class Mask, bool AlongRow, class Epilogue>
+SPARSEKIT_INLINE void finish(typename Lanes::reg v, const place<Lanes, T, Mask, AlongRow>& at,
+                             const Epilogue& epilogue, T* y) {
+  using last = typename std::remove_cvref_t<decltype(epilogue.after(at))>::lanes;
+  simd::store_as<last>(at.mask, y, epilogue(v, at));
+}
 
 /// Finished sums into row-major Y.
 template <class Lanes, class T, class Epilogue>
 struct row_output {
   dense_view<T, row_major> y;
   const Epilogue& epilogue;
+  const std::int32_t* weight_sums = nullptr;
 
   template <class Mask>
   SPARSEKIT_INLINE void put(typename Lanes::reg v, index_t row, index_t column, Mask m) const {
     T* p = y.data() + row * y.ld() + column;
-    Lanes::store(m, p, epilogue(v, place<Lanes, T, Mask, true>{row, column, m, p}));
+    finish(v, place<Lanes, T, Mask, true>{row, column, m, p, weight_sums}, epilogue, p);
   }
 };
 
@@ -84,11 +111,12 @@ template <class Lanes, class T, class Epilogue>
 struct column_output {
   dense_view<T, col_major> y;
   const Epilogue& epilogue;
+  const std::int32_t* weight_sums = nullptr;
 
   template <class Mask>
   SPARSEKIT_INLINE void put(typename Lanes::reg v, index_t row, index_t column, Mask m) const {
     T* p = y.data() + column * y.ld() + row;
-    Lanes::store(m, p, epilogue(v, place<Lanes, T, Mask, false>{row, column, m, p}));
+    finish(v, place<Lanes, T, Mask, false>{row, column, m, p, weight_sums}, epilogue, p);
   }
 
   /// A tile of sums, `rows` x `columns` at tile[r * tile_ld + c], transposed into Y at (row, column).
@@ -119,14 +147,14 @@ struct column_output {
 };
 
 template <class Lanes, class T, class Epilogue>
-SPARSEKIT_INLINE row_output<Lanes, T, Epilogue> output_of(dense_view<T, row_major> y,
-                                                          const Epilogue& e) {
-  return {y, e};
+SPARSEKIT_INLINE row_output<Lanes, T, Epilogue> output_of(
+    dense_view<T, row_major> y, const Epilogue& e, const std::int32_t* weight_sums = nullptr) {
+  return {y, e, weight_sums};
 }
 template <class Lanes, class T, class Epilogue>
-SPARSEKIT_INLINE column_output<Lanes, T, Epilogue> output_of(dense_view<T, col_major> y,
-                                                             const Epilogue& e) {
-  return {y, e};
+SPARSEKIT_INLINE column_output<Lanes, T, Epilogue> output_of(
+    dense_view<T, col_major> y, const Epilogue& e, const std::int32_t* weight_sums = nullptr) {
+  return {y, e, weight_sums};
 }
 
 }  // namespace kernels

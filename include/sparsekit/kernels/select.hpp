@@ -5,6 +5,7 @@
 #include "dense/external.hpp"
 #include "dense/gemm.hpp"
 #include "dense/gemv.hpp"
+#include "dense/narrow.hpp"
 #include "dense/packed.hpp"
 #include "dense/packed_gemv.hpp"
 #include "gemv/lookup.hpp"
@@ -105,17 +106,22 @@ struct format_of<packed_dense_view<T>> {
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
-/// Calls f.template operator()<Kernel>() for the kernels of a format in the table's order, until one
-/// returns true.
+/// Calls f.template operator()<Kernel>() for the kernels of a format and value type in the table's order,
+/// until one returns true.
 template <class Arch, class T, class Format, class F>
-SPARSEKIT_INLINE bool first_kernel(F&& f) {
+SPARSEKIT_INLINE constexpr bool first_kernel(F&& f) {
   bool done = false;
 #define SPARSEKIT_KERNEL(id, operation, fmt, tile)                            \
-  if constexpr (std::is_same_v<Format, format::fmt>) {                        \
+  if constexpr (!is_narrow<T> && std::is_same_v<Format, format::fmt>) {       \
+    if (!done) done = f.template operator()<id<Arch, T>>();                   \
+  }
+#define SPARSEKIT_NARROW_KERNEL(id, operation, fmt, tile)                     \
+  if constexpr (is_narrow<T> && std::is_same_v<Format, format::fmt>) {        \
     if (!done) done = f.template operator()<id<Arch, T>>();                   \
   }
 #include "table.inc"
 #undef SPARSEKIT_KERNEL
+#undef SPARSEKIT_NARROW_KERNEL
   return done;
 }
 
@@ -123,6 +129,15 @@ SPARSEKIT_INLINE bool first_kernel(F&& f) {
 /// this type that it accepts. One that is impossible is not compiled.
 template <class Kernel, class Call>
 inline constexpr bool is_possible = !requires { requires !Kernel::template possible<Call>; };
+
+/// Whether there is any kernel for calls of this type.
+template <class Arch, class Call>
+inline constexpr bool has_kernel =
+    !is_narrow<typename Call::value_type> ||
+    first_kernel<Arch, typename Call::value_type,
+                 typename format_of<typename Call::matrix>::type>([]<class Kernel>() {
+      return is_possible<Kernel, Call>;
+    });
 
 /// Runs the kernel that fits. False if none does.
 template <class Arch, class Call>

@@ -14,7 +14,8 @@ SPARSEKIT_EXEC_BEGIN_IN_V0
 
 /// Dense weights, packed. O(rows * cols); the same for every column count. All weights are
 /// multiplied; as everywhere, one that is zero is no entry of the pattern (Inf in X does not pass
-/// it). Errors: an invalid view, out of memory.
+/// it). bf16, f16 and s8 too. Errors: an invalid view, out of memory; s8: a row whose sums could leave 32
+/// bits (weights of one sign beyond 8,421,504 together: never up to 65,793 columns).
 template <class U, class Layout>
 result<packed_dense<std::remove_cv_t<U>>> pack_dense(const dense_view<U, Layout>& w) {
   using T = std::remove_cv_t<U>;
@@ -25,7 +26,8 @@ result<packed_dense<std::remove_cv_t<U>>> pack_dense(const dense_view<U, Layout>
   index_t padded = 0;
   index_t length = 0;
   if (!checked_add(w.rows(), view::line - 1, padded) ||
-      !checked_multiply(padded / view::line * view::line, w.cols(), length) ||
+      w.cols() > std::numeric_limits<index_t>::max() - view::pair ||
+      !checked_multiply(padded / view::line * view::line, sizes.depth(), length) ||
       !checked_multiply(length, index_t{sizeof(T)}, length)) {
     return status{.code = errc::size_overflow,
                   .object = "packed_dense",
@@ -40,7 +42,9 @@ result<packed_dense<std::remove_cv_t<U>>> pack_dense(const dense_view<U, Layout>
   h.cols = w.cols();
   h.slots = length / index_t{sizeof(T)};
   h.row_block = static_cast<std::int32_t>(view::group);
-  if (status s = layout_packed(h, &length, 1); !s) return s;
+  const index_t lengths[] = {length,
+                             padded / view::line * view::line * index_t{sizeof(std::int32_t)}};
+  if (status s = layout_packed(h, lengths, view::has_weight_sums ? 2 : 1); !s) return s;
   buffer<std::byte> bytes;
   if (status s = bytes.allocate_zeroed(h.total_bytes); !s) return s;
   T* out = reinterpret_cast<T*>(bytes.data() + h.sections[0].offset);
@@ -55,12 +59,21 @@ result<packed_dense<std::remove_cv_t<U>>> pack_dense(const dense_view<U, Layout>
       for (index_t r = 0; r < rows; ++r) {
         for (index_t k = k0; k < k1; ++k) {
           const T v = w(r0 + r, k);
-          out[k * step + r] = v;
-          h.nnz += v == T{0} ? 0 : 1;
+          out[(k / view::pair * step + r) * view::pair + k % view::pair] = v;
+          h.nnz += is_nonzero_element(v) ? 1 : 0;
         }
       }
     }
-    out += step * w.cols();
+    if constexpr (view::has_weight_sums) {
+      auto* sums = reinterpret_cast<std::int32_t*>(bytes.data() + h.sections[1].offset);
+      for (index_t r = 0; r < rows; ++r) {
+        weight_range range;
+        for (index_t k = 0; k < w.cols(); ++k) range.add(w(r0 + r, k));
+        if (!range.fits()) return range.error("packed_dense", r0 + r);
+        sums[r0 + r] = range.sum();
+      }
+    }
+    out += step * sizes.depth();
   }
   std::memcpy(bytes.data(), &h, sizeof h);
   h.checksum = packed_checksum_of(bytes.data(), h.total_bytes);

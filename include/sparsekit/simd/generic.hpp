@@ -83,11 +83,34 @@ struct all_lanes {};
 template <class Arch, class T>
 struct lanes;
 
+/// What a lanes<Arch, T> is of.
+template <class Lanes>
+struct parts_of_lanes;
+template <class Arch, class T>
+struct parts_of_lanes<lanes<Arch, T>> {
+  using arch = Arch;
+  using value_type = T;
+  template <class U>
+  using with = lanes<Arch, U>;
+};
+template <class Lanes>
+using arch_of = typename parts_of_lanes<Lanes>::arch;
+template <class Lanes>
+using value_of = typename parts_of_lanes<Lanes>::value_type;
+/// Registers of the same ISA, with elements of type U.
+template <class Lanes, class U>
+using lanes_with = typename parts_of_lanes<Lanes>::template with<U>;
+
+/// Numbers narrower than their sums: mixed.hpp.
+template <class Arch>
+struct mixed;
+
 template <class T>
 struct lanes<arch::scalar, T> {
   using reg = T;
   using mask = bool;
-  using magnitude_reg = typename float_bits<T>::type;
+  using magnitude_reg = std::make_signed_t<
+      std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>>;
   static constexpr int width = 1;
 
   static SPARSEKIT_INLINE reg zero() { return T{0}; }
@@ -112,6 +135,7 @@ struct lanes<arch::scalar, T> {
   }
   static SPARSEKIT_INLINE reg add(reg a, reg b) { return a + b; }
   static SPARSEKIT_INLINE reg mul(reg a, reg b) { return a * b; }
+  static SPARSEKIT_INLINE reg sub(reg a, reg b) { return a - b; }
   static SPARSEKIT_INLINE T reduce_add(reg v) { return v; }
   template <class Index>
   static SPARSEKIT_INLINE reg gather(const T* p, const Index* index) {

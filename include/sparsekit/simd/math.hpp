@@ -16,15 +16,24 @@ namespace simd {
 // operands matters; std::max(low, v) in scalar code would drop it.
 template <class V>
 SPARSEKIT_INLINE V max_with(V v, V low) {
-  if constexpr (std::is_floating_point_v<V>) {
+  if constexpr (std::is_arithmetic_v<V>) {
     return v < low ? low : v;
   } else {
     return select(v < low, low, v);
   }
 }
+/// As max_with, but low where v is NaN.
+template <class V>
+SPARSEKIT_INLINE V number_or_low(V v, V low) {
+  if constexpr (std::is_arithmetic_v<V>) {
+    return v > low ? v : low;
+  } else {
+    return select(v > low, v, low);
+  }
+}
 template <class V>
 SPARSEKIT_INLINE V min_with(V v, V high) {
-  if constexpr (std::is_floating_point_v<V>) {
+  if constexpr (std::is_arithmetic_v<V>) {
     return high < v ? high : v;
   } else {
     return select(high < v, high, v);

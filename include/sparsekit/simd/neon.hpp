@@ -13,14 +13,16 @@
 SPARSEKIT_EXEC_BEGIN
 namespace simd {
 
+/// The number of lanes that are on, the first ones.
+struct neon_mask {
+  int count;
+};
+
 template <class T>
 struct neon_lanes {
   using reg = xsimd::batch<T, xsimd::neon64>;
+  using mask = neon_mask;
   static constexpr int width = 16 / sizeof(T);
-  /// The number of lanes that are on, the first ones.
-  struct mask {
-    int count;
-  };
 
   static SPARSEKIT_INLINE reg zero() { return reg(T{0}); }
   static SPARSEKIT_INLINE reg broadcast(T x) { return reg(x); }
@@ -30,6 +32,7 @@ struct neon_lanes {
   static SPARSEKIT_INLINE void store(all_lanes, T* p, reg v) { store(p, v); }
   static SPARSEKIT_INLINE reg add(reg a, reg b) { return a + b; }
   static SPARSEKIT_INLINE reg mul(reg a, reg b) { return a * b; }
+  static SPARSEKIT_INLINE reg sub(reg a, reg b) { return a - b; }
   static SPARSEKIT_INLINE T reduce_add(reg v) { return xsimd::reduce_add(v); }
 
   static SPARSEKIT_INLINE mask first(index_t n) {

@@ -5,5 +5,6 @@
 #include "avx512.hpp"
 #include "generic.hpp"
 #include "math.hpp"
+#include "mixed.hpp"
 #include "narrow.hpp"
 #include "neon.hpp"

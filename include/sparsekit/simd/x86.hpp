@@ -34,6 +34,7 @@ struct xsimd_lanes {
   static SPARSEKIT_INLINE reg fma(reg a, reg b, reg c) { return xsimd::fma(a, b, c); }
   static SPARSEKIT_INLINE reg add(reg a, reg b) { return a + b; }
   static SPARSEKIT_INLINE reg mul(reg a, reg b) { return a * b; }
+  static SPARSEKIT_INLINE reg sub(reg a, reg b) { return a - b; }
   static SPARSEKIT_INLINE T reduce_add(reg v) { return xsimd::reduce_add(v); }
 };
 

@@ -1,0 +1,353 @@
+// Y = W X for packed dense W of bf16, f16 or s8, in any mix of layouts of X and Y.
+//
+//   gemv_packed_dense_narrow   one contiguous column: bound by reading W, which streams through once
+//   gemm_packed_dense_narrow   all other calls
+//
+// Lanes are rows of W. A step of a tile loads three registers of weights, broadcasts a word of each of
+// eight columns of X and does 24 multiply-adds or dot products (narrow_product.hpp). X is re-laid
+// into words once a block of columns, or where there is no workspace once a group of rows, in chunks that
+// stay in L1. Sums wait in a tile in memory between chunks and before the epilogue, whose code is apart.
+//
+// Lanes as columns of X (as f32 has it) would need no transpose of Y when X and Y are row-major, but the
+// same loads: not provided.
+#pragma once
+
+#include "narrow_product.hpp"
+#include "tile.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace kernels {
+
+/// Words of X, and sums, of one column of a strip: `steps` steps of all parts, and a gap so that
+/// columns do not share cache sets.
+template <class Product>
+struct narrow_chunk {
+  static constexpr index_t words = 256;
+  static constexpr index_t steps = words / Product::parts;
+  static constexpr index_t columns = steps * Product::pair;
+  static constexpr index_t stride = words + 16;
+};
+
+/// sums[j * sums_step + i] += weights of row i times column j, over `steps` steps. Chains: sums that
+/// are kept apart, one a step in turn, and added at the end: few columns need them to hide latency.
+/// Not inlined: one copy serves every epilogue and layout.
+template <class Product, int Vectors, int Tokens, int Chains, class T>
+SPARSEKIT_NOINLINE void add_narrow(const T* weights, index_t step, const std::uint32_t* x,
+                                   index_t steps, typename Product::sum* sums, index_t sums_step) {
+  using lanes = typename Product::lanes;
+  constexpr int w = lanes::width;
+  constexpr int tile = Vectors * Tokens;
+  using chunk = narrow_chunk<Product>;
+  typename lanes::reg sum[Chains * tile];
+  simd::unroll<tile>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+    sum[i] = lanes::load(sums + i / Vectors * sums_step + i % Vectors * w);
+  });
+  simd::unroll<(Chains - 1) * tile>(
+      [&](auto i) SPARSEKIT_LAMBDA_INLINE { sum[tile + i] = lanes::zero(); });
+  const auto add = [&](const T* from, const std::uint32_t* numbers, auto chain)
+                       SPARSEKIT_LAMBDA_INLINE {
+    // Odd columns first: the order of vdpbf16ps.
+    simd::unroll<Product::parts>([&](auto part) SPARSEKIT_LAMBDA_INLINE {
+      constexpr int p = Product::parts - 1 - part;
+      using weights_reg = decltype(Product::template weights<p>(from));
+      weights_reg v[Vectors];
+      simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+        v[i] = Product::template weights<p>(from + i * w * Product::pair);
+      });
+      simd::unroll<Tokens>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+        const auto number = Product::number(numbers + j * chunk::stride + p * chunk::steps);
+        simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+          auto& s = sum[chain * tile + j * Vectors + i];
+          s = Product::add(s, v[i], number);
+        });
+      });
+    });
+  };
+  const index_t stride = step * Product::pair;
+  index_t s = 0;
+  for (; steps - s >= Chains; s += Chains) {
+    simd::unroll<Chains>([&](auto c) SPARSEKIT_LAMBDA_INLINE {
+      add(weights + c * stride, x + s + c, c);
+    });
+    weights += Chains * stride;
+  }
+  simd::unroll<Chains - 1>([&](auto c) SPARSEKIT_LAMBDA_INLINE {
+    if (s + c < steps) add(weights + c * stride, x + s + c, c);
+  });
+  simd::unroll<Chains - 1>([&](auto c) SPARSEKIT_LAMBDA_INLINE {
+    simd::unroll<tile>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+      sum[i] = lanes::add(sum[i], sum[(c + 1) * tile + i]);
+    });
+  });
+  simd::unroll<tile>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+    lanes::store(sums + i / Vectors * sums_step + i % Vectors * w, sum[i]);
+  });
+}
+
+/// What both kernels share: groups of rows times a strip of columns.
+template <class Arch, class T, class TX>
+struct narrow_groups {
+  using product = narrow_product<Arch, T, TX>;
+  using chunk = narrow_chunk<product>;
+  using lanes = typename product::lanes;
+  using sum = typename product::sum;
+  using view = packed_dense_view<T>;
+  static constexpr int w = lanes::width;
+  static constexpr int tokens = accumulators<Arch> / 3;
+  /// Columns that are re-laid side by side, and put into Y together.
+  static constexpr index_t strip = w < 8 ? 8 : w;
+
+  static index_t chunks(index_t depth) { return ceil_div(depth, chunk::columns); }
+  static index_t steps_of(index_t depth, index_t c) {
+    const index_t left = ceil_div(depth - c * chunk::columns, index_t{product::pair});
+    return left < chunk::steps ? left : chunk::steps;
+  }
+
+  /// Chunk c of columns [column, column + count) of X.
+  template <class Layout>
+  static void relay(dense_view<const TX, Layout> x, index_t c, index_t column, index_t count,
+                    std::uint32_t* out) {
+    const index_t k0 = c * chunk::columns;
+    const index_t steps = steps_of(x.rows(), c);
+    if constexpr (Layout::rows_contiguous) {
+      for (index_t j = 0; j < count; j += w) {
+        product::relay_rows(&x(k0, column + j), x.ld(), count - j < w ? count - j : w,
+                            x.rows() - k0, steps, chunk::steps, chunk::stride,
+                            out + j * chunk::stride);
+      }
+    } else {
+      for (index_t j = 0; j < count; ++j) {
+        product::relay_column(&x(k0, column + j), 1, x.rows() - k0, steps, chunk::steps,
+                              out + j * chunk::stride);
+      }
+    }
+  }
+
+  /// One group times `count` columns: words(c) gives chunk c of X. Then the epilogue.
+  template <int Chains, class Call, class Words, class Output>
+  static void run_group(const Call& c, index_t g, index_t column, index_t count, Words&& words,
+                        const Output& out) {
+    const index_t depth = c.a.cols();
+    const index_t step = c.a.step(g);
+    const index_t row = g * view::group;
+    const index_t rows = c.a.rows() - row < step ? c.a.rows() - row : step;
+    constexpr index_t most = Chains > 1 ? 1 : strip;
+    // Readable to full registers in both directions.
+    alignas(64) sum sums[(most < w ? w : most) * view::group];
+    begin_sums(c.a, row, step, count, sums);
+    for (index_t i = 0; i < chunks(depth); ++i) {
+      const std::uint32_t* x = words(i);
+      const T* from = c.a.group_begin(g) + i * chunk::columns * step;
+      add_chunk<Chains>(from, step, x, steps_of(depth, i), count, sums);
+    }
+    if constexpr (!product::integers) {
+      for (index_t j = 0; j < count; ++j) {
+        if (!finite_column(sums + j * view::group, step)) {
+          exact_column(c, g, rows, column + j, sums + j * view::group);
+        }
+      }
+    }
+    put_sums<lanes, roles::rows>(sums, view::group, rows, count, out, row, column);
+  }
+
+ private:
+  template <int Chains>
+  static void add_chunk(const T* weights, index_t step, const std::uint32_t* x, index_t steps,
+                        index_t count, sum* sums) {
+    for_tiles<3>(0, step / w, [&](index_t v, auto vectors) SPARSEKIT_LAMBDA_INLINE {
+      const T* from = weights + v * w * product::pair;
+      if constexpr (Chains > 1) {
+        add_narrow<product, vectors, 1, Chains>(from, step, x, steps, sums + v * w, view::group);
+      } else {
+        for_tiles<tokens>(0, count, [&](index_t t, auto tile) SPARSEKIT_LAMBDA_INLINE {
+          add_narrow<product, vectors, tile, 1>(from, step, x + t * chunk::stride, steps,
+                                                sums + t * view::group + v * w, view::group);
+        });
+      }
+    });
+  }
+
+  /// Zero, or what makes up for words of X with another sign.
+  static void begin_sums(const packed_dense_view<const T>& a, index_t row, index_t step,
+                         index_t count, sum* sums) {
+    for (index_t i = 0; i < step; i += w) {
+      auto v = lanes::zero();
+      if constexpr (product::flipped) {
+        constexpr int shift = simd::shift_of_kept<Arch, TX>();
+        v = lanes::mul(lanes::broadcast(-shift), lanes::load(a.weight_sums.data() + row + i));
+      }
+      for (index_t j = 0; j < count; ++j) lanes::store(sums + j * view::group + i, v);
+    }
+  }
+
+  static bool finite_column(const sum* sums, index_t step) {
+    auto magnitude = lanes::no_magnitude();
+    for (index_t i = 0; i < step; i += w) {
+      magnitude = lanes::max_magnitude(magnitude, lanes::load(sums + i));
+    }
+    return !lanes::any_not_finite(magnitude);
+  }
+
+  /// A column with Inf or NaN again, leaving out zero weights where x is not finite.
+  template <class Call>
+  static SPARSEKIT_NOINLINE void exact_column(const Call& c, index_t g, index_t rows,
+                                              index_t column, sum* sums) {
+    using one = simd::lanes<arch::scalar, float>;
+    const index_t step = c.a.step(g);
+    const T* weights = c.a.group_begin(g);
+    for (index_t r = 0; r < rows; ++r) {
+      float total = 0;
+      for (index_t s = 0; s < c.a.depth(); s += view::pair) {
+        for (index_t k = s + view::pair - 1; k >= s; --k) {
+          if (k >= c.a.cols()) continue;
+          const auto weight =
+              static_cast<float>(weights[(s / view::pair * step + r) * view::pair + k - s]);
+          total = one::fma(weight, visible(weight, static_cast<float>(c.x(k, column))), total);
+        }
+      }
+      sums[r] = total;
+    }
+  }
+};
+
+template <class Arch, class T>
+struct gemm_packed_dense_narrow {
+  using view = packed_dense_view<T>;
+  /// Columns that one pass over a group serves, so that it comes from L2 but for the first.
+  static constexpr index_t block = 64;
+
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return !is_spmv(c);
+  }
+  template <class A>
+  static workspace_size requirement(const A& a, index_t columns) {
+    if (columns < 2) return {};
+    const index_t most = columns < block ? columns : block;
+    if constexpr (std::is_same_v<T, std::int8_t>) {
+      // s8 and u8 have the same parts.
+      return {.shared = 0, .per_worker = panel_bytes<std::int8_t>(a.cols(), most)};
+    } else {
+      const index_t own = panel_bytes<T>(a.cols(), most);
+      const index_t wide = panel_bytes<float>(a.cols(), most);
+      return {.shared = 0, .per_worker = own > wide ? own : wide};
+    }
+  }
+
+  template <class Call>
+  static void run(const Call& c) {
+    using groups = narrow_groups<Arch, T, typename Call::x_type>;
+    using chunk = typename groups::chunk;
+    using lanes = typename groups::lanes;
+    constexpr index_t strip = groups::strip;
+    const index_t n = c.x.cols();
+    const index_t chunks = groups::chunks(c.a.cols());
+    const index_t blocks = ceil_div(n, block);
+    const index_t work = c.a.rows() * c.a.cols() / 8 * n;
+    const index_t parts =
+        ceil_div(task_count(c.policy, work, blocks * c.a.groups()), blocks);
+    const auto out = output_of<lanes>(c.y, c.epilogue, c.a.weight_sums.data());
+    run_tasks(c.policy, blocks * parts, [&](index_t task, index_t worker) {
+      const index_t first = task / parts * block;
+      const index_t columns = n - first < block ? n - first : block;
+      const index_t g0 = c.a.groups() * (task % parts) / parts;
+      const index_t g1 = c.a.groups() * (task % parts + 1) / parts;
+      const bool whole = c.scratch.worker_bytes >=
+                         panel_bytes<typename Call::x_type>(c.a.cols(), columns);
+      auto* const panel = c.scratch.template worker_as<std::uint32_t>(worker);
+      const auto at = [&](index_t j, index_t i) SPARSEKIT_LAMBDA_INLINE {
+        return panel + (j * chunks + i * strip) * chunk::stride;
+      };
+      for (index_t j = 0; whole && j < columns; j += strip) {
+        const index_t count = columns - j < strip ? columns - j : strip;
+        for (index_t i = 0; i < chunks; ++i) groups::relay(c.x, i, first + j, count, at(j, i));
+      }
+      alignas(64) std::uint32_t on_stack[strip * chunk::stride];
+      for (index_t g = g0; g < g1; ++g) {
+        for (index_t j = 0; j < columns; j += strip) {
+          const index_t count = columns - j < strip ? columns - j : strip;
+          groups::template run_group<1>(
+              c, g, first + j, count,
+              [&](index_t i) -> const std::uint32_t* {
+                if (whole) return at(j, i);
+                groups::relay(c.x, i, first + j, count, on_stack);
+                return on_stack;
+              },
+              out);
+        }
+      }
+    });
+  }
+
+ private:
+  template <class TX>
+  static index_t panel_bytes(index_t depth, index_t columns) {
+    using groups = narrow_groups<Arch, T, TX>;
+    return round_up(columns, groups::strip) * groups::chunks(depth) * groups::chunk::stride *
+           index_t{sizeof(std::uint32_t)};
+  }
+};
+
+template <class Arch, class T>
+struct gemv_packed_dense_narrow {
+  using view = packed_dense_view<T>;
+  /// Steps whose products are summed apart: 3 registers x 4 hide the latency of the dot products.
+  static constexpr int chains = 4;
+  /// Chunks of x that are kept on the stack where there is no workspace.
+  static constexpr index_t on_stack = 16;
+
+  template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
+                                   std::is_same_v<typename Call::y_layout, col_major>;
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return is_spmv(c);
+  }
+  template <class A>
+  static workspace_size requirement(const A& a, index_t) {
+    using X = std::conditional_t<std::is_same_v<T, std::int8_t>, T, float>;
+    return {.shared = bytes<X>(a.cols()) > bytes<T>(a.cols()) ? bytes<X>(a.cols())
+                                                              : bytes<T>(a.cols()),
+            .per_worker = 0};
+  }
+
+  template <class Call>
+  static void run(const Call& c) {
+    using groups_of = narrow_groups<Arch, T, typename Call::x_type>;
+    using chunk = typename groups_of::chunk;
+    const index_t chunks = groups_of::chunks(c.a.cols());
+    alignas(64) std::uint32_t room[on_stack * chunk::words];
+    const bool shared = c.scratch.shared_bytes >= bytes<typename Call::x_type>(c.a.cols());
+    std::uint32_t* const x = shared ? c.scratch.template shared_as<std::uint32_t>() : room;
+    const bool whole = shared || chunks <= on_stack;
+    for (index_t i = 0; whole && i < chunks; ++i) {
+      groups_of::relay(c.x, i, 0, 1, x + i * chunk::words);
+    }
+    const index_t groups = c.a.groups();
+    const index_t tasks = task_count(c.policy, c.a.rows() * c.a.cols() / 4, groups);
+    const auto out = output_of<typename groups_of::lanes>(c.y, c.epilogue, c.a.weight_sums.data());
+    run_tasks(c.policy, tasks, [&](index_t task, index_t) {
+      alignas(64) std::uint32_t one[chunk::words];
+      for (index_t g = groups * task / tasks; g < groups * (task + 1) / tasks; ++g) {
+        groups_of::template run_group<chains>(
+            c, g, 0, 1,
+            [&](index_t i) -> const std::uint32_t* {
+              if (whole) return x + i * chunk::words;
+              groups_of::relay(c.x, i, 0, 1, one);
+              return one;
+            },
+            out);
+      }
+    });
+  }
+
+ private:
+  template <class TX>
+  static index_t bytes(index_t depth) {
+    using groups_of = narrow_groups<Arch, T, TX>;
+    return groups_of::chunks(depth) * groups_of::chunk::words * index_t{sizeof(std::uint32_t)};
+  }
+};
+
+}  // namespace kernels
+SPARSEKIT_EXEC_END

@@ -1,0 +1,230 @@
+// mixed<Arch>: numbers of fewer bits than their sums: bf16 and f16 with f32 sums, 8-bit integers with s32
+// sums. One file an ISA over the scalar form here.
+//
+//   f32, s32                        registers of sums: lanes<Arch, float>, lanes<Arch, std::int32_t>
+//   load_f32([mask,] p)             `width` bf16, f16 or f32, widened
+//   load_s32([mask,] p)             `width` u8, s8 or s32, widened
+//   store([mask,] p, v)             f32 to bf16, f16, f32: to nearest, ties to even, whatever the caller's
+//                                   rounding mode on x86; s32 to u8, s8: v lies in their range
+//   to_f32(s32), to_s32(f32)        to_s32: to nearest, ties to even; v lies in the range of s32
+//   bits(f32)                       the same bits as s32
+//   words                           `width` 32-bit words: pairs of 16-bit or quads of 8-bit numbers;
+//                                   as_s32(words) the same register
+//   load_words, broadcast_word      any address; no byte beyond is touched
+//   even, odd                       f32 of the lower (first) and upper bf16 of every pair
+//   dot2(f32, a, b)                 sum + odd(a) odd(b), then + even(a) even(b), each fused: the order of
+//                                   vdpbf16ps, so that every ISA gives the same bits. The exception: AVX-512
+//                                   BF16 takes subnormal inputs and results as zero.
+//   even_bytes<U>, odd_bytes<U>     bytes 0, 2 or 1, 3 of every word as pairs of s16
+//   dot2(s32, a, b)                 sum + the two products of s16, exact
+//   dot4(s32, u8, s8)               sum + the four products of bytes, exact modulo 2^32: no saturation
+//   dot4_signed(s32, s8, s8)        the same for s8 and s8
+//   has_dot4                        whether dot4 is one instruction, or one after a change of sign; then
+//   flips<U>                        ... x of type U is kept with the highest bit of each byte flipped, and
+//   dot4_kept<U>(s32, x, w)         ... sums x + shift<U>() in place of x
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "../core/bfloat16.hpp"
+#include "../core/float16.hpp"
+#include "mixed_avx2.hpp"
+#include "mixed_avx512.hpp"
+#include "mixed_neon.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace simd {
+
+template <>
+struct mixed<arch::scalar> {
+  using f32 = float;
+  using s32 = std::int32_t;
+  using words = std::uint32_t;
+  using mask = bool;
+  static constexpr int width = 1;
+
+  template <class U>
+  static SPARSEKIT_INLINE f32 load_f32(const U* p) {
+    return static_cast<float>(*p);
+  }
+  template <class U>
+  static SPARSEKIT_INLINE f32 load_f32(mask m, const U* p) {
+    return m ? static_cast<float>(*p) : 0.f;
+  }
+  template <class U>
+  static SPARSEKIT_INLINE s32 load_s32(const U* p) {
+    return *p;
+  }
+  template <class U>
+  static SPARSEKIT_INLINE s32 load_s32(mask m, const U* p) {
+    return m ? s32{*p} : 0;
+  }
+  template <class U, class V>
+  static SPARSEKIT_INLINE void store(U* p, V v) {
+    *p = static_cast<U>(v);
+  }
+  template <class U, class V>
+  static SPARSEKIT_INLINE void store(mask m, U* p, V v) {
+    if (m) *p = static_cast<U>(v);
+  }
+  static SPARSEKIT_INLINE f32 to_f32(s32 v) { return static_cast<float>(v); }
+  // By integers, so that the caller's rounding mode does not matter. No fraction is left beyond 2^23.
+  static SPARSEKIT_INLINE s32 to_s32(f32 v) {
+    const s32 whole = static_cast<s32>(v);
+    const f32 rest = v - static_cast<f32>(whole);
+    if (rest > 0.5f || (rest == 0.5f && (whole & 1) != 0)) return whole + 1;
+    if (rest < -0.5f || (rest == -0.5f && (whole & 1) != 0)) return whole - 1;
+    return whole;
+  }
+
+  static SPARSEKIT_INLINE s32 bits(f32 v) { return std::bit_cast<s32>(v); }
+  static SPARSEKIT_INLINE s32 as_s32(words w) { return static_cast<s32>(w); }
+  static SPARSEKIT_INLINE words broadcast_word(const void* p) {
+    words w;
+    std::memcpy(&w, p, sizeof w);
+    return w;
+  }
+  static SPARSEKIT_INLINE words load_words(const void* p) { return broadcast_word(p); }
+  static SPARSEKIT_INLINE words load_words(mask m, const void* p) {
+    return m ? broadcast_word(p) : 0;
+  }
+  static SPARSEKIT_INLINE f32 even(words w) { return std::bit_cast<float>(w << 16); }
+  static SPARSEKIT_INLINE f32 odd(words w) { return std::bit_cast<float>(w & 0xffff0000u); }
+  static SPARSEKIT_INLINE f32 dot2(f32 sum, words a, words b) {
+    using one = lanes<arch::scalar, float>;
+    return one::fma(even(a), even(b), one::fma(odd(a), odd(b), sum));
+  }
+
+  template <class U>
+  static SPARSEKIT_INLINE words even_bytes(words w) {
+    return pair(byte<U>(w, 0), byte<U>(w, 2));
+  }
+  template <class U>
+  static SPARSEKIT_INLINE words odd_bytes(words w) {
+    return pair(byte<U>(w, 1), byte<U>(w, 3));
+  }
+  static SPARSEKIT_INLINE s32 dot2(s32 sum, words a, words b) {
+    const auto s16 = [](words w, int i) SPARSEKIT_LAMBDA_INLINE {
+      return static_cast<std::int16_t>(w >> 16 * i & 0xffffu);
+    };
+    return wrapped(sum, s16(a, 0) * s16(b, 0), s16(a, 1) * s16(b, 1));
+  }
+  static SPARSEKIT_INLINE s32 dot4(s32 sum, words a, words b) {
+    return dot4_of<std::uint8_t, std::int8_t>(sum, a, b);
+  }
+  static SPARSEKIT_INLINE s32 dot4_signed(s32 sum, words a, words b) {
+    return dot4_of<std::int8_t, std::int8_t>(sum, a, b);
+  }
+  static constexpr bool has_dot4 = true;
+  template <class U>
+  static constexpr bool flips = false;
+  template <class U>
+  static SPARSEKIT_INLINE s32 dot4_kept(s32 sum, words x, words w) {
+    return dot4_of<U, std::int8_t>(sum, x, w);
+  }
+
+ private:
+  template <class U>
+  static SPARSEKIT_INLINE int byte(words w, int i) {
+    return static_cast<U>(w >> 8 * i & 0xffu);
+  }
+  static SPARSEKIT_INLINE words pair(int low, int high) {
+    return (static_cast<words>(low) & 0xffffu) | static_cast<words>(high) << 16;
+  }
+  // Unsigned, as sums may pass 2^31 on the way, and vector registers wrap.
+  static SPARSEKIT_INLINE s32 wrapped(s32 sum, int a, int b) {
+    return static_cast<s32>(static_cast<words>(sum) + static_cast<words>(a) + static_cast<words>(b));
+  }
+  template <class U, class V>
+  static SPARSEKIT_INLINE s32 dot4_of(s32 sum, words a, words b) {
+    sum = wrapped(sum, byte<U>(a, 0) * byte<V>(b, 0), byte<U>(a, 1) * byte<V>(b, 1));
+    return wrapped(sum, byte<U>(a, 2) * byte<V>(b, 2), byte<U>(a, 3) * byte<V>(b, 3));
+  }
+};
+
+/// What `flips` adds to numbers of type U: 128 for s8, which become u8; -128 for u8, which become s8.
+template <class Arch, class U>
+constexpr int shift_of_kept() {
+  if constexpr (!mixed<Arch>::template flips<U>) {
+    return 0;
+  } else {
+    return std::is_signed_v<U> ? 128 : -128;
+  }
+}
+
+/// Whether numbers of type U can be loaded as sums of type T.
+template <class U, class T>
+inline constexpr bool widens =
+    std::is_same_v<U, T> ||
+    (std::is_same_v<T, float> && (std::is_same_v<U, bfloat16> || std::is_same_v<U, float16>)) ||
+    (std::is_same_v<T, std::int32_t> &&
+     (std::is_same_v<U, std::uint8_t> || std::is_same_v<U, std::int8_t>));
+
+/// A register of sums of type T (f32 or s32) from numbers of type U.
+template <class Lanes, class Mask, class U>
+SPARSEKIT_INLINE auto load_as(Mask m, const U* p) {
+  using T = value_of<Lanes>;
+  if constexpr (std::is_same_v<T, U>) {
+    return Lanes::load(m, p);
+  } else if constexpr (std::is_same_v<T, float>) {
+    using m32 = mixed<arch_of<Lanes>>;
+    if constexpr (std::is_same_v<Mask, all_lanes>) {
+      return typename Lanes::reg(m32::load_f32(p));
+    } else {
+      return typename Lanes::reg(m32::load_f32(m, p));
+    }
+  } else {
+    static_assert(std::is_same_v<T, std::int32_t>, "no widening load to this type");
+    using m32 = mixed<arch_of<Lanes>>;
+    if constexpr (std::is_same_v<Mask, all_lanes>) {
+      return typename Lanes::reg(m32::load_s32(p));
+    } else {
+      return typename Lanes::reg(m32::load_s32(m, p));
+    }
+  }
+}
+
+/// A register of sums into numbers of type U: rounded to bf16 and f16; u8 and s8 must be in range.
+template <class Lanes, class Mask, class U>
+SPARSEKIT_INLINE void store_as(Mask m, U* p, typename Lanes::reg v) {
+  if constexpr (std::is_same_v<value_of<Lanes>, U>) {
+    Lanes::store(m, p, v);
+  } else if constexpr (std::is_same_v<Mask, all_lanes>) {
+    mixed<arch_of<Lanes>>::store(p, v);
+  } else {
+    mixed<arch_of<Lanes>>::store(m, p, v);
+  }
+}
+
+/// The number b in all lanes.
+template <class Lanes, class U>
+SPARSEKIT_INLINE auto broadcast_as(U b) {
+  return Lanes::broadcast(static_cast<value_of<Lanes>>(b));
+}
+
+/// v, so that no compiler contracts what made it with what follows: a product rounded once on every ISA.
+template <class V>
+SPARSEKIT_INLINE V rounded(V v) {
+#if defined(_MSC_VER) && !defined(__clang__)
+#elif SPARSEKIT_HAS_AVX512
+#define SPARSEKIT_VECTOR_CONSTRAINT "+v"
+#elif defined(__x86_64__)
+#define SPARSEKIT_VECTOR_CONSTRAINT "+x"
+#elif defined(__aarch64__)
+#define SPARSEKIT_VECTOR_CONSTRAINT "+w"
+#endif
+#ifdef SPARSEKIT_VECTOR_CONSTRAINT
+  if constexpr (requires { v.data; }) {
+    asm("" : SPARSEKIT_VECTOR_CONSTRAINT(v.data));
+  } else {
+    asm("" : SPARSEKIT_VECTOR_CONSTRAINT(v));
+  }
+#undef SPARSEKIT_VECTOR_CONSTRAINT
+#endif
+  return v;
+}
+
+}  // namespace simd
+SPARSEKIT_EXEC_END

@@ -1,0 +1,181 @@
+// Helpers of the tests of narrow types: matrices between guard pages, numbers whose products are exact, and
+// the shapes that reach every tail of a dense product.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <sparsekit/check.hpp>
+#include <sparsekit/multiply.hpp>
+#include <sparsekit/pack/dense.hpp>
+#include <vector>
+
+#include "support/guard.hpp"
+#include "support/rng.hpp"
+
+namespace sparsekit_test {
+
+namespace sk = sparsekit;
+using sk::index_t;
+using bf16 = sk::bfloat16;
+using f16 = sk::float16;
+using s8 = std::int8_t;
+using u8 = std::uint8_t;
+using s32 = std::int32_t;
+
+inline std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
+
+template <class T>
+double value_of(T v) {
+  if constexpr (std::is_arithmetic_v<T>) {
+    return static_cast<double>(v);
+  } else {
+    return static_cast<double>(static_cast<float>(v));
+  }
+}
+template <class T>
+T made_of(double v) {
+  if constexpr (std::is_arithmetic_v<T>) {
+    return static_cast<T>(v);
+  } else {
+    return T(static_cast<float>(v));
+  }
+}
+
+/// A dense matrix between guard pages, its leading dimension a little too wide.
+template <class T, class Layout>
+struct matrix {
+  index_t rows, cols, ld;
+  guarded<T> data;
+
+  matrix(index_t r, index_t c, index_t gap, edge e)
+      : rows(r), cols(c), ld((Layout::rows_contiguous ? c : r) + gap), data(span(), e) {}
+  index_t span() const {
+    const index_t lines = Layout::rows_contiguous ? rows : cols;
+    return lines == 0 ? 0 : (lines - 1) * ld + (Layout::rows_contiguous ? cols : rows);
+  }
+  sk::dense_view<T, Layout> view() { return {data.data(), rows, cols, ld}; }
+  sk::dense_view<const T, Layout> const_view() { return view(); }
+  template <class F>
+  void fill(F&& f) {
+    auto v = view();
+    for (index_t r = 0; r < rows; ++r) {
+      for (index_t c = 0; c < cols; ++c) v(r, c) = f();
+    }
+  }
+};
+
+struct shape {
+  index_t m, k, n;
+};
+
+/// Numbers whose products and sums are exact: small integers; for s8, all of its range.
+template <class T>
+T number(rng& random) {
+  if constexpr (std::is_integral_v<T>) {
+    const int extremes[] = {-128, 127, 255, 0};
+    return random.chance(0.3) ? static_cast<T>(extremes[random.below(4)])
+                              : static_cast<T>(random.below(256));
+  } else {
+    return made_of<T>(random.chance(0.3) ? 0 : static_cast<double>(random.between(-4, 4)));
+  }
+}
+
+
+/// Packed W times X into Y, and what each element should be, `zero` taken off X.
+template <class TW, class TX, class TY, class X, class Y>
+struct product_case {
+  shape s;
+  bool with_workspace;
+  matrix<TW, sk::row_major> w;
+  matrix<TX, X> x;
+  matrix<TY, Y> y;
+  sk::packed_dense<TW> packed;
+
+  product_case(shape sizes, bool ws, edge e, index_t gap, rng& random)
+      : s(sizes),
+        with_workspace(ws),
+        w(s.m, s.k, gap, e),
+        x(s.k, s.n, gap, e),
+        y(s.m, s.n, gap, e) {
+    w.fill([&] { return number<TW>(random); });
+    x.fill([&] { return number<TX>(random); });
+    y.data.fill(made_of<TY>(99));
+    packed = sk::pack_dense(w.const_view()).value();
+    REQUIRE(sk::validate(packed.view()));
+  }
+  /// Without a workspace: with one that has no memory, which spares another copy of every kernel.
+  template <class Epilogue>
+  void run(const Epilogue& epilogue) {
+    REQUIRE(sk::check(packed, x.const_view(), y.view(), epilogue));
+    sk::workspace ws;
+    if (with_workspace) ws = sk::workspace(packed, {.max_columns = s.n});
+    sk::multiply(packed, x.const_view(), y.view(), epilogue, ws);
+  }
+  double product(index_t r, index_t c, double zero) {
+    double sum = 0;
+    for (index_t k = 0; k < s.k; ++k) {
+      sum += value_of(w.view()(r, k)) * (value_of(x.view()(k, c)) - zero);
+    }
+    return sum;
+  }
+  /// Elements of Y other than expected(sum, row).
+  template <class F>
+  int wrong(double zero, F&& expected) {
+    int n = 0;
+    for (index_t r = 0; r < s.m; ++r) {
+      for (index_t c = 0; c < s.n; ++c) {
+        n += value_of(y.view()(r, c)) == value_of(expected(product(r, c, zero), r)) ? 0 : 1;
+      }
+    }
+    return n;
+  }
+  void check_intact() const {
+    CHECK(w.data.intact());
+    CHECK(x.data.intact());
+    CHECK(y.data.intact());
+  }
+};
+
+template <class TW, class TX, class TY>
+struct types {
+  using weight = TW;
+  using x = TX;
+  using y = TY;
+};
+
+/// check.operator()<TW, TX, TY, X, Y>(shape, with_workspace, edge, gap, random) for every mix of layouts.
+template <class Types, class Check>
+void check_all(shape s, Check&& check) {
+  using TW = typename Types::weight;
+  using TX = typename Types::x;
+  using TY = typename Types::y;
+  using R = sk::row_major;
+  using C = sk::col_major;
+  rng random(static_cast<std::uint64_t>(s.m * 1000003 + s.k * 1009 + s.n));
+  for (const edge e : sparsekit_test::both_edges) {
+    for (const bool with_workspace : {false, true}) {
+      const index_t gap = random.below(4);
+      check.template operator()<TW, TX, TY, R, R>(s, with_workspace, e, gap, random);
+      check.template operator()<TW, TX, TY, C, C>(s, with_workspace, e, gap, random);
+      if (s.n % 3 == 0) check.template operator()<TW, TX, TY, R, C>(s, with_workspace, e, gap, random);
+      if (s.n % 3 == 1) check.template operator()<TW, TX, TY, C, R>(s, with_workspace, e, gap, random);
+    }
+  }
+}
+
+template <class Types, class Check>
+void check_tails(Check&& check) {
+  for (const index_t n : {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 31, 64, 65, 70}) {
+    check_all<Types>(shape{13, 10, n}, check);
+  }
+  for (index_t m = 1; m <= 50; ++m) check_all<Types>(shape{m, 5, m % 2 == 0 ? 1 : 11}, check);
+  for (index_t k = 0; k <= 20; ++k) check_all<Types>(shape{7, k, k % 3 == 0 ? 1 : 6}, check);
+  for (const index_t k : {63, 64, 65, 255, 256, 257, 511, 513, 1026}) {
+    check_all<Types>(shape{7, k, k % 2 == 0 ? 1 : 6}, check);
+  }
+  check_all<Types>(shape{100, 65, 70}, check);
+}
+
+}  // namespace sparsekit_test
