@@ -67,13 +67,6 @@ status check_structure(const A& a) {
     return validate(a);
   }
 }
-/// CSC's own `validate` insists on sorted columns, because its kernels do; a conversion sorts.
-template <class T, class I, class O>
-status check_structure(const csc_view<T, I, O>& a) {
-  return validate_compressed<O, I>({"csc", "col_ptr", "row_indices", errc::row_out_of_range},
-                                   a.cols(), a.rows(), a.col_ptr, a.row_indices, a.values.size(),
-                                   a.values.data(), {.allow_unsorted = true});
-}
 
 // ---- the entries, in the order in which they are stored -----------------------------------------
 

@@ -16,7 +16,8 @@ inline constexpr unchecked_t unchecked{};
 
 struct validate_options {
   /// Accept entries of a row (CSC: column) in any order, and more than one at a place: kernels that
-  /// read the arrays as they are add them up. pack() and the conversions need them sorted.
+  /// read the arrays as they are add them up, though scattering ones (CSC) search sorted columns
+  /// and look at every entry of unsorted ones once a block of rows. pack() needs them sorted.
   bool allow_unsorted = false;
 };
 

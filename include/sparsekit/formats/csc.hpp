@@ -30,10 +30,10 @@ struct csc_view {
 
 /// O(cols + nnz): about a tenth to a quarter of one SpMV. See errc for what can be wrong.
 template <class T, class Index, class Offset, class Flags = flags_tag>
-status validate(const csc_view<T, Index, Offset>& a) {
+status validate(const csc_view<T, Index, Offset>& a, validate_options options = {}) {
   return validate_compressed<Offset, Index>(
       {"csc", "col_ptr", "row_indices", errc::row_out_of_range}, a.shape.cols, a.shape.rows,
-      a.col_ptr, a.row_indices, a.values.size(), a.values.data(), {});
+      a.col_ptr, a.row_indices, a.values.size(), a.values.data(), options);
 }
 
 /// A CSC matrix that owns its arrays. Move-only.

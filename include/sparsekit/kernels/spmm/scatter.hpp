@@ -1,8 +1,10 @@
-// Y = A X where A is not sorted by rows (CSC, COO): each entry adds to whichever row it names. The sums of
-// a block of rows wait in a small array on the stack, and every block is one pass over the entries that
-// fall into it. So no two tasks write one row, and the order of each sum is that of the entries: the
-// result does not depend on the number of threads, and y is read and written once.
+// Y = A X where A is not sorted by rows (CSC, COO): each entry adds to whichever row it names. The
+// sums of a block of rows wait in a small array on the stack, and every block is one pass over the
+// entries that fall into it. So no two tasks write one row, and the order of each sum is that of
+// the entries: the result does not depend on the number of threads, and y is read and written once.
 #pragma once
+
+#include <atomic>
 
 #include "../../formats/coo.hpp"
 #include "../../formats/csc.hpp"
@@ -14,16 +16,42 @@ namespace kernels {
 /// Bytes of sums on the stack: a quarter of a 64 KiB thread stack.
 inline constexpr index_t scatter_block_bytes = 16384;
 
-/// f(row, column, value) for the entries of A with row in [r0, r1). Column by column, a binary search
-/// finds where the block starts (rows increase within a column).
+/// Whether row indices never decrease within a column, so that a search finds a block of rows. A
+/// view may be unsorted (validate_options::allow_unsorted) and says so nowhere: it takes a look at
+/// every index, which is little beside the searches of every block in every column that it decides
+/// about.
+template <class Policy, class T, class Index, class Offset>
+bool rows_are_sorted(const Policy& policy, const csc_view<const T, Index, Offset>& a) {
+  constexpr index_t columns_a_task = 4096;
+  std::atomic<bool> sorted{true};
+  run_tasks(policy, ceil_div(a.cols(), columns_a_task), [&](index_t task, index_t) {
+    const index_t first = task * columns_a_task;
+    const index_t last = a.cols() - first < columns_a_task ? a.cols() : first + columns_a_task;
+    bool increasing = true;
+    for (index_t column = first; column < last; ++column) {
+      const index_t end = static_cast<index_t>(a.col_ptr[column + 1]);
+      for (index_t p = static_cast<index_t>(a.col_ptr[column]) + 1; p < end; ++p) {
+        increasing &= a.row_indices[p - 1] <= a.row_indices[p];
+      }
+    }
+    if (!increasing) sorted.store(false, std::memory_order_relaxed);
+  });
+  return sorted.load(std::memory_order_relaxed);
+}
+template <class Policy, class T, class Index>
+bool rows_are_sorted(const Policy&, const coo_view<const T, Index>&) {
+  return false;
+}
+
+/// f(row, column, value) for the entries of A with row in [r0, r1), in the order of the entries. If
+/// `sorted`, a search in each column finds where the block starts; else every entry is looked at.
 template <class T, class Index, class Offset, class F>
-SPARSEKIT_INLINE void for_entries_in_rows(const csc_view<const T, Index, Offset>& a, index_t r0,
-                                          index_t r1, F&& f) {
-  const bool all_rows = r0 == 0 && r1 == a.rows();
+SPARSEKIT_INLINE void for_entries_in_rows(const csc_view<const T, Index, Offset>& a, bool sorted,
+                                          index_t r0, index_t r1, F&& f) {
   for (index_t column = 0; column < a.cols(); ++column) {
     index_t p = static_cast<index_t>(a.col_ptr[column]);
     const index_t end = static_cast<index_t>(a.col_ptr[column + 1]);
-    if (!all_rows) {
+    if (sorted && r0 > 0) {
       index_t high = end;
       while (p < high) {
         const index_t middle = p + (high - p) / 2;
@@ -36,15 +64,15 @@ SPARSEKIT_INLINE void for_entries_in_rows(const csc_view<const T, Index, Offset>
     }
     for (; p < end; ++p) {
       const index_t row = static_cast<index_t>(a.row_indices[p]);
-      if (row >= r1) break;
-      f(row, column, a.values[p]);
+      if (row >= r1 && sorted) break;
+      if (row >= r0 && row < r1) f(row, column, a.values[p]);
     }
   }
 }
 /// COO in any order: all entries are looked at once a block.
 template <class T, class Index, class F>
-SPARSEKIT_INLINE void for_entries_in_rows(const coo_view<const T, Index>& a, index_t r0, index_t r1,
-                                          F&& f) {
+SPARSEKIT_INLINE void for_entries_in_rows(const coo_view<const T, Index>& a, bool, index_t r0,
+                                          index_t r1, F&& f) {
   for (index_t p = 0; p < a.nnz(); ++p) {
     const index_t row = static_cast<index_t>(a.row_indices[p]);
     if (row >= r0 && row < r1) f(row, static_cast<index_t>(a.columns[p]), a.values[p]);
@@ -69,16 +97,17 @@ struct spmv_scatter {
     using one = simd::lanes<arch::scalar, T>;
     const auto out = output_of<lanes>(c.y, c.epilogue);
     const index_t rows = c.a.rows();
+    const bool sorted = rows > block && rows_are_sorted(c.policy, c.a);
     run_tasks(c.policy, ceil_div(rows, block), [&](index_t task, index_t) {
       alignas(64) T sums[block];
       const index_t r0 = task * block;
       const index_t r1 = rows - r0 < block ? rows : r0 + block;
       for (index_t i = 0; i < r1 - r0; ++i) sums[i] = T{0};
-      for_entries_in_rows(c.a, r0, r1, [&](index_t row, index_t column, T value)
-                                           SPARSEKIT_LAMBDA_INLINE {
-        T& sum = sums[row - r0];
-        sum = one::fma(value, c.x.data()[column], sum);
-      });
+      for_entries_in_rows(c.a, sorted, r0, r1,
+                          [&](index_t row, index_t column, T value) SPARSEKIT_LAMBDA_INLINE {
+                            T& sum = sums[row - r0];
+                            sum = one::fma(value, c.x.data()[column], sum);
+                          });
       index_t r = r0;
       for (; r + lanes::width <= r1; r += lanes::width) {
         out.put(lanes::load(sums + (r - r0)), r, 0, simd::all_lanes{});
@@ -112,6 +141,7 @@ struct spmm_scatter {
     const index_t rows = c.a.rows();
     const index_t n = c.x.cols();
     const index_t panels = ceil_div(n, width);
+    const bool sorted = rows > block && rows_are_sorted(c.policy, c.a);
     run_tasks(c.policy, ceil_div(rows, block) * panels, [&](index_t task, index_t) {
       const index_t r0 = task / panels * block;
       const index_t r1 = rows - r0 < block ? rows : r0 + block;
@@ -122,9 +152,9 @@ struct spmm_scatter {
         lanes::store(sums + i, lanes::zero());
       }
       if (columns == width) {
-        add_entries<false>(c, r0, r1, column, columns, sums);
+        add_entries<false>(c, sorted, r0, r1, column, columns, sums);
       } else {
-        add_entries<true>(c, r0, r1, column, columns, sums);
+        add_entries<true>(c, sorted, r0, r1, column, columns, sums);
       }
       put_block(c, sums, r0, r1, column, columns);
     });
@@ -132,32 +162,33 @@ struct spmm_scatter {
 
  private:
   template <bool Masked, class Call>
-  static SPARSEKIT_INLINE void add_entries(const Call& c, index_t r0, index_t r1, index_t column,
-                                           index_t columns, T* sums) {
+  static SPARSEKIT_INLINE void add_entries(const Call& c, bool sorted, index_t r0, index_t r1,
+                                           index_t column, index_t columns, T* sums) {
     const T* x = c.x.data();
     const index_t ld = c.x.ld();
-    for_entries_in_rows(c.a, r0, r1, [&](index_t row, index_t k, T value) SPARSEKIT_LAMBDA_INLINE {
-      T* sum = sums + (row - r0) * width;
-      if constexpr (std::is_same_v<typename Call::x_layout, row_major>) {
-        const T* xs = x + k * ld + column;
-        const auto v = lanes::broadcast(value);
-        simd::unroll<registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-          T* s = sum + j * lanes::width;
-          const auto old = lanes::load(s);
-          if constexpr (Masked) {
-            const auto mask = lanes::first(columns - j * lanes::width);
-            lanes::store(s, lanes::fma(v, lanes::load(mask, xs + j * lanes::width), old));
+    for_entries_in_rows(
+        c.a, sorted, r0, r1, [&](index_t row, index_t k, T value) SPARSEKIT_LAMBDA_INLINE {
+          T* sum = sums + (row - r0) * width;
+          if constexpr (std::is_same_v<typename Call::x_layout, row_major>) {
+            const T* xs = x + k * ld + column;
+            const auto v = lanes::broadcast(value);
+            simd::unroll<registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+              T* s = sum + j * lanes::width;
+              const auto old = lanes::load(s);
+              if constexpr (Masked) {
+                const auto mask = lanes::first(columns - j * lanes::width);
+                lanes::store(s, lanes::fma(v, lanes::load(mask, xs + j * lanes::width), old));
+              } else {
+                lanes::store(s, lanes::fma(v, lanes::load(xs + j * lanes::width), old));
+              }
+            });
           } else {
-            lanes::store(s, lanes::fma(v, lanes::load(xs + j * lanes::width), old));
+            using one = simd::lanes<arch::scalar, T>;
+            for (index_t j = 0; j < columns; ++j) {
+              sum[j] = one::fma(value, x[(column + j) * ld + k], sum[j]);
+            }
           }
         });
-      } else {
-        using one = simd::lanes<arch::scalar, T>;
-        for (index_t j = 0; j < columns; ++j) {
-          sum[j] = one::fma(value, x[(column + j) * ld + k], sum[j]);
-        }
-      }
-    });
   }
 
   template <class Call>
