@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Downloads the networks and the test picture of the examples from PyPI: pinned wheels, by checksum.
 
-usage: fetch_models.py FOLDER
+usage: fetch_models.py FOLDER [FILE...]
 
-FOLDER gets face_detection_full_range_sparse.tflite and pose_detection.tflite (MediaPipe, Apache-2.0)
-and astronaut.png (a NASA photograph in the public domain, as scikit-image ships it). The wheels are
-those for CPython 3.11 on x86-64, whatever Python and machine run this: only data is taken from them.
-Files that are already there with the right checksum are not downloaded again.
+FOLDER gets the files named, or all: face_detection_full_range_sparse.tflite and pose_detection.tflite
+(MediaPipe, Apache-2.0), LICENSE.mediapipe, and astronaut.png (a NASA photograph in the public domain, as
+scikit-image ships it). The wheels are those for CPython 3.11 on x86-64, whatever Python and machine run
+this: only data is taken from them. Files that are already there with the right checksum are not
+downloaded again.
 """
 import argparse
 import hashlib
@@ -82,10 +83,17 @@ def extract(wheel, members, folder):
 def main():
     parser = argparse.ArgumentParser(description="Downloads the networks and the picture of the examples.")
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+    names = [target_name(m) for _, members in WHEELS.values() for m in members]
+    parser.add_argument("files", nargs="*", metavar="FILE", help=", ".join(names))
+    arguments = parser.parse_args()
+    folder, files = arguments.folder, arguments.files or names
+    unknown = [f for f in files if f not in names]
+    if unknown:
+        parser.error(f"unknown file {unknown[0]} (known: {', '.join(names)})")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for requirement, (wheel_checksum, members) in WHEELS.items():
+            members = {m: expected for m, expected in members.items() if target_name(m) in files}
             if all(has(folder, m, expected) for m, expected in members.items()):
                 continue
             with tempfile.TemporaryDirectory() as scratch:

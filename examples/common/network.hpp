@@ -99,7 +99,7 @@ class network {
     std::vector<index_t> shape;
     sk::array_view<const float> values;  // in the order of the shape
   };
-  /// After run.
+  /// Names and shapes after load, values after run.
   std::vector<output> outputs() {
     std::vector<output> all;
     for (int t : graph_.outputs) {

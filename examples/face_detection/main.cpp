@@ -1,8 +1,7 @@
 // Finds faces with a pruned network, its zeros skipped, and shows what that saves layer by layer.
 //
-//   face_detection --model DIR -i FILE [-o FILE]           picture in (PPM or PNG), picture with
-//   boxes out face_detection --model DIR --input X.npy --dump DIR    raw input tensor in, raw
-//   outputs out (.npy)
+// face_detection --model DIR -i FILE [-o FILE]: picture in (PPM or PNG), picture with boxes out.
+// face_detection --model DIR --input X.npy --dump DIR: raw input tensor in, raw outputs out (.npy).
 #include <chrono>
 #include <cstdio>
 #include <sparsekit/io/npy.hpp>
@@ -166,15 +165,15 @@ int run(const options& o) {
     faces::prepare(picture, shape[1], shape[2], input.data());
   }
 
-  print_table(net, input.data());
-  net.run(input.data(), weights_kind::sparse);
   const auto outputs = net.outputs();
-
   const auto* logits = find_output(outputs, 1);
   const auto* boxes = find_output(outputs, faces::numbers_a_box);
-  if (logits == nullptr || boxes == nullptr) {
-    if (o.dump.empty()) return fail(o.model + ": not the face detection network");
-  } else {
+  const bool detects = logits != nullptr && boxes != nullptr;
+  if (!detects && o.dump.empty()) return fail(o.model + ": not the face detection network");
+
+  print_table(net, input.data());
+  net.run(input.data(), weights_kind::sparse);
+  if (detects) {
     // Without a picture, boxes are told in pixels of the network's input.
     const double width = static_cast<double>(o.input.empty() ? picture.width : shape[2]);
     const double height = static_cast<double>(o.input.empty() ? picture.height : shape[1]);
@@ -198,7 +197,7 @@ int run(const options& o) {
     }
     std::printf("wrote %s\n", path.c_str());
   }
-  if (o.input.empty() && logits != nullptr && boxes != nullptr) {
+  if (o.input.empty() && detects) {
     if (std::string problem = engine::write_picture(o.output, picture); !problem.empty()) {
       return fail(problem);
     }
