@@ -16,27 +16,49 @@ namespace sparsekit {
 inline namespace v0 {
 
 /// The column counts that X will have. Any other count works as well; these are the ones to be fast at.
+/// Of more than most_counts the least, the most and the first of the others are kept.
 class column_counts {
  public:
+  static constexpr int most_counts = 8;
+
   constexpr column_counts() = default;
-  constexpr column_counts(std::initializer_list<index_t> counts) {
-    for (index_t n : counts) {
-      if (n < 1 && bad_ == 1) bad_ = n;
-      least_ = count_ == 0 || n < least_ ? n : least_;
-      most_ = count_ == 0 || n > most_ ? n : most_;
-      ++count_;
+  constexpr column_counts(std::initializer_list<index_t> counts)
+      : column_counts(counts.begin(), static_cast<index_t>(counts.size())) {}
+  constexpr column_counts(const index_t* counts, index_t size) {
+    for (index_t i = 0; i < size; ++i) {
+      if (counts[i] < 1 && bad_ == 1) bad_ = counts[i];
+      insert(counts[i]);
     }
   }
-  constexpr index_t least() const { return least_; }
-  constexpr index_t most() const { return most_; }
-  constexpr bool empty() const { return count_ == 0; }
+  constexpr index_t least() const { return size_ == 0 ? 0 : at_[0]; }
+  constexpr index_t most() const { return size_ == 0 ? 0 : at_[size_ - 1]; }
+  constexpr bool empty() const { return size_ == 0; }
+  /// Different counts, increasing.
+  constexpr int size() const { return size_; }
+  constexpr index_t operator[](int i) const { return at_[i]; }
   /// The first count below 1, or 1.
   constexpr index_t bad() const { return bad_; }
 
  private:
-  index_t least_ = 0;
-  index_t most_ = 0;
-  index_t count_ = 0;
+  constexpr void insert(index_t n) {
+    int place = 0;
+    while (place < size_ && at_[place] < n) ++place;
+    if (place < size_ && at_[place] == n) return;
+    if (size_ == most_counts) {
+      if (place == 0) {
+        at_[0] = n;
+      } else if (place == size_) {
+        at_[size_ - 1] = n;
+      }
+      return;
+    }
+    for (int i = size_; i > place; --i) at_[i] = at_[i - 1];
+    at_[place] = n;
+    ++size_;
+  }
+
+  index_t at_[most_counts] = {};
+  int size_ = 0;
   index_t bad_ = 1;
 };
 

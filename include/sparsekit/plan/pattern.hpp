@@ -1,0 +1,278 @@
+// What the cost model needs to know about a sparse pattern, counted in one or two passes over it and never by
+// packing: entries, empty rows and columns, the slots that each form would fill, N:M groups and blocks.
+//
+// Groups and blocks are counted on bits: 16 rows at a time are written as words of 64 columns, neighbouring
+// rows are united in pairs, fours, eights and sixteens, and each word is asked how many of its groups of 2, 4,
+// 8 and 16 columns are in use, and by how many columns at most.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+
+#include "../formats/csr.hpp"
+#include "../pack/lookup.hpp"
+#include "form.hpp"
+
+namespace sparsekit {
+inline namespace v0 {
+
+struct pattern_statistics {
+  /// Rows that share an N:M pattern: 1, 2, 4, 8, 16. Columns of a group: 2, 4, 8, 16.
+  static constexpr int sharings = 5;
+  static constexpr int groups = 4;
+  /// Rows of a block: 4, 8, 16. Its columns: 1, 2, 4, 8, 16.
+  static constexpr int heights = 3;
+  static constexpr int widths = 5;
+
+  extents shape{};
+  index_t nnz = 0;
+  index_t kept_rows = 0;
+  index_t kept_columns = 0;
+  index_t quad_slots = 0;    ///< of balanced row quads, about
+  index_t lookup_slots = 0;  ///< of window-lookup steps, from a sample of slices; 0: the form is not possible
+  index_t list_slots = 0;    ///< of slices, gathered; about
+  index_t run_slots = 0;     ///< of slices, in runs; about
+  /// Whether groups and blocks were counted: not in matrices with very few entries.
+  bool counted_groups = false;
+  bool explicit_zeros = false;
+  std::int32_t most_in_group[sharings][groups] = {};
+  index_t blocks[heights][widths] = {};
+
+  template <class Flags = flags_tag>
+  double zeros() const {
+    const double elements = static_cast<double>(shape.rows) * static_cast<double>(shape.cols);
+    return elements == 0 ? 0 : 1 - static_cast<double>(nnz) / elements;
+  }
+};
+
+SPARSEKIT_EXEC_BEGIN_IN_V0
+namespace plan {
+
+/// Bits of a word's groups of 2 << level columns: the most that one group has, no less than `most`.
+inline std::int32_t most_in_groups(std::uint64_t x, int level, std::int32_t most) {
+  constexpr std::uint64_t ones[4] = {0x5555555555555555u, 0x1111111111111111u, 0x0101010101010101u,
+                                     0x0001000100010001u};
+  const std::int32_t full = 2 << level;
+  std::uint64_t sums = x - ((x >> 1) & ones[0]);
+  if (level == 0) return (sums & ~ones[0]) != 0 ? 2 : sums != 0 ? std::max(most, 1) : most;
+  sums = (sums & 0x3333333333333333u) + ((sums >> 2) & 0x3333333333333333u);
+  if (level >= 2) sums = (sums + (sums >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+  if (level == 3) sums = (sums + (sums >> 8)) & 0x00ff00ff00ff00ffu;
+  // A field exceeds `most` where adding (its largest positive number - most) sets its highest bit.
+  const int bits = full;
+  const std::uint64_t high = ones[level] << (bits - 1);
+  while (most < full) {
+    const std::uint64_t lift = (std::uint64_t{1} << (bits - 1)) - 1 - static_cast<unsigned>(most);
+    if (((sums + ones[level] * lift) & high) == 0) break;
+    ++most;
+  }
+  return most;
+}
+
+/// Groups of 1 << level columns that have a bit.
+inline int used_groups(std::uint64_t x, int level) {
+  if (level >= 1) x = (x | x >> 1) & 0x5555555555555555u;
+  if (level >= 2) x = (x | x >> 2) & 0x1111111111111111u;
+  if (level >= 3) x = (x | x >> 4) & 0x0101010101010101u;
+  if (level >= 4) x = (x | x >> 8) & 0x0001000100010001u;
+  return std::popcount(x);
+}
+
+/// N:M groups and blocks, 16 rows at a time.
+template <class View>
+status count_groups(const View& a, pattern_statistics& s) {
+  constexpr index_t band = 16;
+  const index_t words = ceil_div(a.cols(), 64);
+  buffer<std::uint64_t> bits;
+  if (status e = bits.allocate(band * words); !e) return e;
+  for (index_t r0 = 0; r0 < a.rows(); r0 += band) {
+    const index_t rows = std::min(band, a.rows() - r0);
+    std::fill(bits.begin(), bits.end(), std::uint64_t{0});
+    for (index_t r = 0; r < rows; ++r) {
+      std::uint64_t* const row = bits.data() + r * words;
+      const index_t end = static_cast<index_t>(a.row_ptr[r0 + r + 1]);
+      for (index_t p = static_cast<index_t>(a.row_ptr[r0 + r]); p < end; ++p) {
+        const auto c = static_cast<std::uint64_t>(a.columns[p]);
+        row[c / 64] |= std::uint64_t{1} << (c % 64);
+      }
+    }
+    for (int share = 0; share < pattern_statistics::sharings; ++share) {
+      const index_t sets = band >> share;
+      if (share > 0) {
+        for (index_t i = 0; i < sets * words; ++i) {
+          const index_t set = i / words;
+          bits[i] = bits[i + set * words] | bits[i + (set + 1) * words];
+        }
+      }
+      for (int level = 0; level < pattern_statistics::groups; ++level) {
+        std::int32_t most = s.most_in_group[share][level];
+        for (index_t i = 0; i < sets * words && most < 2 << level; ++i) {
+          most = most_in_groups(bits[i], level, most);
+        }
+        s.most_in_group[share][level] = most;
+      }
+      if (share < 2) continue;
+      for (index_t i = 0; i < sets * words; ++i) {
+        if (bits[i] == 0) continue;
+        for (int w = 0; w < pattern_statistics::widths; ++w) {
+          s.blocks[share - 2][w] += used_groups(bits[i], w);
+        }
+      }
+    }
+  }
+  s.counted_groups = true;
+  return {};
+}
+
+/// Slots of quads: rows of a block sorted by length come eight at a time, and each group runs as many single
+/// steps as its longest row needs. Shared patterns fill a few slots more, the more entries, the more of them.
+template <class View>
+void count_quads(const View& a, pattern_statistics& s) {
+  constexpr index_t row_block = 512;
+  constexpr index_t column_block = 256;
+  const index_t column_blocks = std::max<index_t>(1, ceil_div(a.cols(), column_block));
+  s.quad_slots = a.nnz();
+  // Where blocks are nearly empty, the packer would take longer than anything else; others win there.
+  if (static_cast<double>(column_blocks) * static_cast<double>(a.rows()) >
+      2.0 * static_cast<double>(a.nnz()) + 65536) {
+    return;
+  }
+  index_t padded = 0;
+  for (index_t r0 = 0; r0 < a.rows(); r0 += row_block) {
+    const index_t rows = std::min(row_block, a.rows() - r0);
+    index_t cursor[row_block];
+    for (index_t r = 0; r < rows; ++r) cursor[r] = static_cast<index_t>(a.row_ptr[r0 + r]);
+    for (index_t k = 0; k < column_blocks; ++k) {
+      std::int32_t histogram[column_block + 1] = {};
+      for (index_t r = 0; r < rows; ++r) {
+        const index_t end = static_cast<index_t>(a.row_ptr[r0 + r + 1]);
+        index_t p = cursor[r];
+        while (p < end && static_cast<index_t>(a.columns[p]) < (k + 1) * column_block) ++p;
+        ++histogram[p - cursor[r]];
+        cursor[r] = p;
+      }
+      index_t in_group = 0;
+      index_t longest = 0;
+      for (index_t length = column_block; length >= 0; --length) {
+        for (std::int32_t i = 0; i < histogram[length]; ++i) {
+          if (in_group == 0) longest = length;
+          padded += longest - length;
+          in_group = (in_group + 1) % 8;
+        }
+      }
+      if (in_group != 0) padded += (8 - in_group) * longest;
+    }
+  }
+  s.quad_slots = a.nnz() + padded + a.nnz() / 40;
+}
+
+/// Window-lookup steps, from up to eight slices of 32 rows.
+template <class T, class View>
+status count_lookup(const View& a, pattern_statistics& s) {
+  using view = lookup_view<const T>;
+  s.lookup_slots = 0;
+  if (a.cols() > view::max_cols || a.rows() == 0) return {};
+  view v{.shape = a.shape, .entries = a.nnz()};
+  v.window_bytes = packing::default_lookup_window<T>(a.shape, a.nnz());
+  const index_t wanted = std::min<index_t>(v.slices(), 8);
+  index_t steps = 0;
+  index_t entries = 0;
+  std::uint8_t order[view::block_rows];
+  for (index_t i = 0; i < wanted; ++i) {
+    const index_t slice = v.slices() * i / wanted;
+    const index_t first = slice / view::block_slices * view::block_rows;
+    const index_t rows =
+        std::min(view::block_rows, round_up(a.rows(), view::slice_rows) - first);
+    packing::sort_block_rows(a.row_ptr, first, rows, order);
+    const packing::lookup_slice lanes(
+        a.row_ptr, first, order + slice % view::block_slices * view::slice_rows);
+    for (int l = 0; l < 32; ++l) entries += lanes.end[l] - lanes.next[l];
+    packing::for_each_lookup_step(v, lanes, a.columns, [&](index_t) { ++steps; },
+                                  [](index_t, index_t, std::uint8_t) {});
+  }
+  const double slots = static_cast<double>(steps * view::step_slots);
+  // By the share of entries that was seen: slices of a block differ in length.
+  const double share = entries == 0 ? 1 : static_cast<double>(a.nnz()) / static_cast<double>(entries);
+  s.lookup_slots = std::max<index_t>(1, static_cast<index_t>(slots * share));
+  return {};
+}
+
+/// Slots of slices: rows sorted by length, those beyond 2048 entries apart; and how many of the entries have
+/// their neighbour in the next row one column further, as in bands and grids.
+template <class T, class View>
+status count_slices(const View& a, pattern_statistics& s) {
+  constexpr index_t height = static_cast<index_t>(storage_alignment / sizeof(T));
+  constexpr index_t longest = 2048;
+  buffer<index_t> histogram;
+  if (status e = histogram.allocate_zeroed(longest + 1); !e) return e;
+  index_t alone = 0;
+  for (index_t r = 0; r < a.rows(); ++r) {
+    const index_t n = static_cast<index_t>(a.row_ptr[r + 1]) - static_cast<index_t>(a.row_ptr[r]);
+    if (n > longest) {
+      alone += n;
+    } else {
+      ++histogram[n];
+    }
+  }
+  index_t slots = alone;
+  index_t lane = 0;
+  for (index_t n = longest; n >= 0; --n) {
+    index_t rows = histogram[n];
+    const index_t begun = lane == 0 ? 0 : std::min(rows, height - lane);
+    rows -= begun;
+    lane = (lane + begun) % height;
+    slots += ceil_div(rows, height) * height * n;  // a group begins with its longest row
+    lane = (lane + rows) % height;
+  }
+  index_t seen = 0;
+  index_t aligned = 0;
+  const index_t stride = std::max<index_t>(1, a.rows() / 256);
+  for (index_t r = 0; r + 1 < a.rows(); r += stride) {
+    index_t q = static_cast<index_t>(a.row_ptr[r + 1]);
+    const index_t end = static_cast<index_t>(a.row_ptr[r + 2]);
+    for (index_t p = static_cast<index_t>(a.row_ptr[r]); p < static_cast<index_t>(a.row_ptr[r + 1]);
+         ++p, ++seen) {
+      while (q < end && a.columns[q] <= a.columns[p]) ++q;
+      aligned += q < end && static_cast<index_t>(a.columns[q]) == static_cast<index_t>(a.columns[p]) + 1;
+    }
+  }
+  // Random columns meet by chance, the more of them the denser the matrix; only more than that is a run.
+  const double share = seen == 0 ? 0 : static_cast<double>(aligned) / static_cast<double>(seen);
+  s.run_slots = share > 0.7 ? static_cast<index_t>(share * static_cast<double>(a.nnz())) : 0;
+  s.list_slots = s.run_slots > 0 ? a.nnz() - s.run_slots : slots;
+  return {};
+}
+
+}  // namespace plan
+
+/// Counts a valid, sorted CSR matrix. `few`: whether forms for one to three columns matter. Less than
+/// packing it: O(nnz), and one operation a place where there are entries enough for groups.
+template <class T, class Index, class Offset>
+status count_pattern(const csr_view<const T, Index, Offset>& a, bool few, pattern_statistics& s) {
+  s = {};
+  s.shape = a.shape;
+  s.nnz = a.nnz();
+  buffer<std::uint8_t> used;
+  if (status e = used.allocate_zeroed(a.cols()); !e) return e;
+  for (index_t p = 0; p < a.nnz(); ++p) {
+    used[static_cast<index_t>(a.columns[p])] = 1;
+    s.explicit_zeros |= !is_nonzero_element<T>(a.values[p]);
+  }
+  for (index_t c = 0; c < a.cols(); ++c) s.kept_columns += used[c];
+  for (index_t r = 0; r < a.rows(); ++r) s.kept_rows += a.row_ptr[r + 1] != a.row_ptr[r] ? 1 : 0;
+  plan::count_quads(a, s);
+  if (few) {
+    if (status e = plan::count_lookup<T>(a, s); !e) return e;
+    if (status e = plan::count_slices<T>(a, s); !e) return e;
+  }
+  const double elements = static_cast<double>(a.rows()) * static_cast<double>(a.cols());
+  if (a.nnz() > 0 && elements < 256.0 * static_cast<double>(a.nnz())) {
+    if (status e = plan::count_groups(a, s); !e) return e;
+  }
+  return {};
+}
+
+SPARSEKIT_EXEC_END_IN_V0
+
+}  // namespace v0
+}  // namespace sparsekit
