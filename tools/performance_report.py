@@ -102,6 +102,90 @@ def plot(path, title, series):
     path.write_text("\n".join(svg) + "\n</svg>\n")
 
 
+def crossover_section(folder, out):
+    """Break-evens of benchmarks/choose/crossover.cpp: measured and predicted, as text and a plot. [] without data."""
+    path = folder / "crossover.csv"
+    if not path.exists():
+        return []
+    series = collections.defaultdict(lambda: ([], []))
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            measured, predicted = series[row["type"], int(row["rows"]), int(row["cols"]), int(row["columns"])]
+            measured.append((float(row["zeros"]), float(row["measured"])))
+            predicted.append((float(row["zeros"]), float(row["predicted"])))
+    facts = json.loads((folder / "choose-machine.json").read_text())
+    counts = sorted({key[3] for key in series})
+    kinds = sorted({key[:3] for key in series})
+    text = ["## Where sparse begins to pay", "",
+            "Scattered zeros; the share of them from which the fastest sparse form beats sparsekit's packed dense "
+            "code, **measured / predicted** by the cost model of `choose`. " + facts["machine"], "",
+            "| columns of X | " + " | ".join(f"{t} {m} x {k}" for t, m, k in kinds) + " |",
+            "|---" * (len(kinds) + 1) + "|"]
+    for n in counts:
+        cells = [" / ".join(break_even(p) for p in series[kind + (n,)]) for kind in kinds]
+        text.append(f"| {n} | " + " | ".join(cells) + " |")
+    width, height, left, right, top, bottom = 640, 360, 56, 190, 36, 44
+    number = lambda points: _number(break_even(points))
+    at = lambda i, share: (left + i * (width - left - right) / max(len(counts) - 1, 1),
+                           height - bottom - share / 100 * (height - top - bottom))
+    svg = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
+           f'font-size="12"><rect width="{width}" height="{height}" fill="white"/>'
+           f'<text x="{left}" y="20" font-size="14">Zeros from which sparse pays (dashed: predicted)</text>']
+    for share in range(0, 101, 20):
+        y = at(0, share)[1]
+        svg.append(f'<line x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>'
+                   f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{share} %</text>')
+    for i, n in enumerate(counts):
+        svg.append(f'<text x="{at(i, 0)[0]:.1f}" y="{height - 22}" text-anchor="middle">{n}</text>')
+    svg.append(f'<text x="{left}" y="{height - 6}">columns of X</text>')
+    for place, (kind, colour) in enumerate(zip(kinds, COLOURS)):
+        for which, dash in ((0, ""), (1, ' stroke-dasharray="5 4"')):
+            line = [at(i, number(series[kind + (n,)][which])) for i, n in enumerate(counts)]
+            svg.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2"{dash} '
+                       f'points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in line)}"/>')
+        svg.append(f'<text x="{width - right + 8}" y="{top + 16 * (place + 1)}" fill="{colour}">'
+                   f'{kind[0]} {kind[1]} x {kind[2]}</text>')
+    (out.parent / "crossover.svg").write_text("\n".join(svg) + "\n</svg>\n")
+    return text + ["", "![Break-even against columns of X](crossover.svg)", ""]
+
+
+def _number(share):
+    return float(share.split()[-2])
+
+
+def choose_section(folder):
+    """How often choose() is right, from the CSV of benchmarks/choose/main.cpp. [] without data."""
+    text, losing = [], []
+    for path in sorted(folder.glob("choose-*.csv")):
+        groups = collections.defaultdict(list)
+        with open(path, newline="") as file:
+            for row in csv.DictReader(file):
+                ratio = float(row["ratio"])
+                fastest = float(row[row["fastest"] + " us"])
+                if fastest < 2:
+                    continue
+                groups[row["group"]].append(ratio)
+                groups["all"].append(ratio)
+                if ratio > 1.15:
+                    losing.append((ratio, f"{path.stem}: {row['matrix']}, {row['columns']} columns: {row['chosen']} "
+                                          f"taken, {row['fastest']} is {ratio:.2f}x faster"))
+        for name, ratios in groups.items():
+            share = lambda limit: f"{100 * sum(r <= limit for r in ratios) / len(ratios):.1f} %"
+            text.append(f"| {path.stem} | {name} | {len(ratios)} | {share(1.05)} | {share(1.15)} | {max(ratios):.2f}x |")
+    if not text:
+        return []
+    facts = json.loads((folder / "choose-machine.json").read_text())
+    head = ["## How often choose() is right", "",
+            "By its model, without timing: cases of at least 2 us in which what it takes is within 5 % (15 %) of the "
+            "fastest candidate, dense included, timed in turn. " + facts["machine"] + " " + facts["conditions"], "",
+            "| data | group | cases | within 5 % | within 15 % | worst |", "|---|---|---|---|---|---|"]
+    tail = ["", "Cases more than 15 % off, the worst first:", ""]
+    tail += [f"- {line}" for _, line in sorted(losing, reverse=True)[:40]] or ["- none"]
+    if len(losing) > 40:
+        tail += ["", f"and {len(losing) - 40} more, in docs/data."]
+    return head + text + tail + [""]
+
+
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -185,6 +269,7 @@ def main():
         best = sorted(series, key=lambda p: (not p.startswith(OWN), -max(s for _, s in series[p])))[:8]
         plot(args.out.parent / name, f"N = {n}, hot", {p: series[p] for p in best})
         text += [f"![Speed-up against zeros, N = {n}]({name})", ""]
+    text += crossover_section(args.data, args.out) + choose_section(args.data)
     text += ["## Reproduce", "", machine["reproduce"], ""]
     args.out.write_text("\n".join(text))
 

@@ -1,0 +1,83 @@
+// Where sparse begins to pay: for scattered zeros, the share from which the fastest sparse form beats packed dense
+// weights, measured and as the cost model predicts it, for both types and several column counts and shapes.
+//
+// usage: sparsekit_crossover [--budget MICROSECONDS] [--out FILE.csv]
+//
+// Each row: type, rows, columns of W, columns of X, the zeros tried, and for these the fastest sparse form, its
+// measured and predicted time over dense's. tools/performance_report.py makes the table and the plot of it.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <sparsekit/choose.hpp>
+#include <sparsekit/choose/samples.hpp>
+
+namespace {
+
+namespace sk = sparsekit;
+using sk::index_t;
+
+template <class T>
+void measure(const char* type, sk::extents shape, double budget, std::FILE* out) {
+  const auto model = sk::cost_model<T>::native();
+  constexpr index_t counts[] = {1, 2, 4, 8, 16, 32, 64, 128, 512};
+  for (const double zeros : {0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}) {
+    sk::sample g;
+    g.shape = shape;
+    g.zeros = zeros;
+    g.seed = 11;
+    const auto matrix = sk::make_sample<T>(g).value();
+    const auto a = matrix.view();
+    sk::pattern_statistics stats;
+    if (!sk::count_pattern(a, true, stats)) std::abort();
+    for (const index_t n : counts) {
+      const auto list = sk::candidates_of(stats, {n}, model);
+      sk::packed_forms<T> forms;
+      sk::form_set all;
+      for (const sk::candidate& c : list) {
+        const sk::form k = c.choice.kind;
+        if (k == sk::form::nm || k == sk::form::bsr) continue;  // not for scattered zeros
+        if (!forms.pack_form(c.choice, a, [&] { return sk::plan::dense_of(a); })) std::abort();
+        all.add(k);
+      }
+      std::array<double, sk::form_count> us{};
+      if (!sk::time_forms(forms, shape, all, n, {.budget_us = budget}, us)) std::abort();
+      sk::form fastest = sk::form::csr;
+      double predicted = 1e300;
+      for (const sk::candidate& c : list) {
+        const sk::form k = c.choice.kind;
+        if (!all.has(k) || k == sk::form::dense) continue;
+        predicted = std::min(predicted, c.us[0]);
+        if (us[static_cast<std::size_t>(k)] < us[static_cast<std::size_t>(fastest)]) fastest = k;
+      }
+      std::fprintf(out, "%s,%ld,%ld,%ld,%.2f,%s,%.3f,%.3f,%.4f,%.4f\n", type, static_cast<long>(shape.rows),
+                   static_cast<long>(shape.cols), static_cast<long>(n), zeros, sk::name_of(fastest), us[0],
+                   us[static_cast<std::size_t>(fastest)], us[0] / us[static_cast<std::size_t>(fastest)],
+                   list.find(sk::form::dense)->us[0] / predicted);
+      std::fflush(out);
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  double budget = 5000;
+  std::FILE* out = stdout;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (std::strcmp(argv[i], "--budget") == 0) {
+      budget = std::atof(argv[i + 1]);
+    } else if (std::strcmp(argv[i], "--out") == 0) {
+      out = std::fopen(argv[i + 1], "w");
+    }
+    if (out == nullptr) {
+      std::fprintf(stderr, "%s cannot be written\n", argv[i + 1]);
+      return 1;
+    }
+  }
+  std::fprintf(out, "type,rows,cols,columns,zeros,form,dense_us,sparse_us,measured,predicted\n");
+  for (const sk::extents shape : {sk::extents(64, 64), sk::extents(256, 512), sk::extents(1024, 1024)}) {
+    measure<float>("f32", shape, budget, out);
+    measure<double>("f64", shape, budget, out);
+  }
+  if (out != stdout) std::fclose(out);
+}
