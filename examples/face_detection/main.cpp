@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <sparsekit/io/npy.hpp>
+#include <sparsekit/plan/candidates.hpp>
 #include <string>
 #include <vector>
 
@@ -87,12 +88,28 @@ timing time_both(int rounds, Run&& run) {
   return best;
 }
 
+/// What choose() would decide for a layer, by its cost model: the form and its predicted speed-up over dense.
+struct decision {
+  std::string form;
+  double speed_up = 1;
+};
+decision decide(const engine::layer& l) {
+  sk::pattern_statistics s;
+  const auto a = l.sparse.view();
+  if (!sk::count_pattern(a, l.pixels <= 3, s)) return {"?", 1};
+  const auto list = sk::candidates_of(s, {l.pixels}, sk::cost_model<float>::native());
+  const sk::candidate* best = list.begin();
+  for (const sk::candidate& c : list) best = c.us[0] < best->us[0] ? &c : best;
+  const sk::candidate* dense = list.find(sk::form::dense);
+  return {best->choice.text(), dense == nullptr ? 1 : dense->us[0] / best->us[0]};
+}
+
 /// Runs the network with a stop at every pruned layer, where both kinds of weights are timed on the
 /// same input and their results compared. Prints a line a layer and the total.
 void print_table(engine::network& net, const float* input) {
   constexpr int rounds = 40;
-  std::printf("%-8s %-18s %7s %10s %10s %9s %12s\n", "layer", "rows x cols x px", "zeros",
-              "dense us", "sparse us", "speed-up", "difference");
+  std::printf("%-8s %-18s %7s %10s %10s %9s %12s  %s\n", "layer", "rows x cols x px", "zeros",
+              "dense us", "sparse us", "speed-up", "difference", "choose() predicts");
   timing total{0, 0};
   double zeros = 0, size = 0;
   float worst = 0;
@@ -113,9 +130,10 @@ void print_table(engine::network& net, const float* input) {
     });
     const std::string shape =
         std::to_string(l.rows) + " x " + std::to_string(l.cols) + " x " + std::to_string(l.pixels);
-    std::printf("%-8s %-18s %6.1f%% %10.1f %10.1f %8.2fx %12.1e\n", l.name.c_str(), shape.c_str(),
-                100 * l.zeros(), t.dense, t.sparse, t.dense / t.sparse,
-                static_cast<double>(difference));
+    const decision d = decide(l);
+    std::printf("%-8s %-18s %6.1f%% %10.1f %10.1f %8.2fx %12.1e  %s %.2fx\n", l.name.c_str(),
+                shape.c_str(), 100 * l.zeros(), t.dense, t.sparse, t.dense / t.sparse,
+                static_cast<double>(difference), d.form.c_str(), d.speed_up);
     total.dense += t.dense;
     total.sparse += t.sparse;
     const double elements = static_cast<double>(l.rows * l.cols);
