@@ -11,12 +11,13 @@
 // `pair` is 1 for f32 and f64, 2 for 16-bit and 4 for 8-bit values, as dot products take them. A row without an
 // entry in the window leaves its slots empty: they hold empty_slot_value (formats/element_bits.hpp) and are
 // left out when x is not finite. A block and not the whole matrix is sorted, so that threads do not write
-// the same cache lines of y. A wider window has fewer empty slots, but costs more loads a step: 128 bytes
+// the same cache lines of y. For s8 the sums of the rows' weights are kept too, which take zero points off. A wider window has fewer empty slots, but costs more loads a step: 128 bytes
 // are best while the matrix is in cache, 256 when it comes from memory.
 #pragma once
 
 #include "element_bits.hpp"
 #include "packed_bytes.hpp"
+#include "weight_range.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -43,12 +44,14 @@ struct lookup_view {
   array_view<const std::uint8_t> places{};       ///< step_slots a step
   array_view<const value_type> values{};         ///< step_slots a step
   array_view<const std::uint8_t> lane_rows{};    ///< row inside its block, slice_rows a slice
+  array_view<const std::int32_t> weight_sums{};  ///< s8: one a row, and zeros up to the last slice's end
+  static constexpr bool has_weight_sums = std::is_same_v<value_type, std::int8_t>;
 
   index_t rows() const { return shape.rows; }
   index_t cols() const { return shape.cols; }
   index_t nnz() const { return entries; }
   lookup_view<const value_type> as_const() const {
-    return {shape, entries, window_bytes, slice_start, bases, places, values, lane_rows};
+    return {shape, entries, window_bytes, slice_start, bases, places, values, lane_rows, weight_sums};
   }
   index_t slots() const { return values.size(); }
   index_t steps() const { return bases.size(); }
@@ -96,6 +99,10 @@ status validate(const lookup_view<T>& a) {
       return fail("slice_start", s + 1, a.slice_start[s + 1], a.slice_start[s]);
     }
   }
+  if (a.weight_sums.size() != (view::has_weight_sums ? a.lane_rows.size() : 0)) {
+    return fail("weight sums", -1, a.weight_sums.size(),
+                view::has_weight_sums ? a.lane_rows.size() : 0);
+  }
   index_t entries = 0;
   for (index_t s = 0; s < a.slices(); ++s) {
     const std::uint8_t* lanes = a.lane_rows.data() + s * view::slice_rows;
@@ -112,6 +119,21 @@ status validate(const lookup_view<T>& a) {
         }
         const index_t row = first_row + lanes[i % view::step_slots / view::pair];
         if (row >= a.rows()) return fail("row", i, row, a.rows());
+      }
+    }
+    if constexpr (view::has_weight_sums) {
+      for (index_t l = 0; l < view::slice_rows; ++l) {
+        weight_range range;
+        for (index_t t = a.slice_start[s]; t < a.slice_start[s + 1]; ++t) {
+          for (index_t e = 0; e < view::pair; ++e) {
+            range.add(a.values[t * view::step_slots + l * view::pair + e]);
+          }
+        }
+        const index_t row = first_row + lanes[l];
+        if (!range.fits()) return range.error("lookup", row);
+        if (row >= a.weight_sums.size() || range.sum() != a.weight_sums[row]) {
+          return fail("weight sums", row, range.sum(), 0);
+        }
       }
     }
   }
@@ -166,9 +188,10 @@ class lookup_matrix {
     if (status s = validate_packed_header(bytes, packed_form::lookup, packed_type_of<T>, h); !s) {
       return s;
     }
-    if (h.section_count != 5) {
+    constexpr int sections = lookup_view<const T>::has_weight_sums ? 6 : 5;
+    if (h.section_count != sections) {
       return status{.code = errc::corrupt, .object = "lookup", .detail = "sections",
-                    .got = h.section_count, .allowed = 5};
+                    .got = h.section_count, .allowed = sections};
     }
     const lookup_view<const T> view = from_header(bytes.data(), h);
     if (status s = validate(view); !s) return s;
@@ -177,14 +200,19 @@ class lookup_matrix {
 
  private:
   static lookup_view<const T> from_header(const std::byte* bytes, const packed_header& h) {
-    return {.shape = extents(h.rows, h.cols),
-            .entries = h.nnz,
-            .window_bytes = h.column_block,
-            .slice_start = packed_section_as<std::uint32_t>(bytes, h.sections[0]),
-            .bases = packed_section_as<std::uint16_t>(bytes, h.sections[1]),
-            .places = packed_section_as<std::uint8_t>(bytes, h.sections[2]),
-            .values = packed_section_as<T>(bytes, h.sections[3]),
-            .lane_rows = packed_section_as<std::uint8_t>(bytes, h.sections[4])};
+    lookup_view<const T> view{
+        .shape = extents(h.rows, h.cols),
+        .entries = h.nnz,
+        .window_bytes = h.column_block,
+        .slice_start = packed_section_as<std::uint32_t>(bytes, h.sections[0]),
+        .bases = packed_section_as<std::uint16_t>(bytes, h.sections[1]),
+        .places = packed_section_as<std::uint8_t>(bytes, h.sections[2]),
+        .values = packed_section_as<T>(bytes, h.sections[3]),
+        .lane_rows = packed_section_as<std::uint8_t>(bytes, h.sections[4])};
+    if constexpr (lookup_view<const T>::has_weight_sums) {
+      view.weight_sums = packed_section_as<std::int32_t>(bytes, h.sections[5]);
+    }
+    return view;
   }
 
   buffer<std::byte> bytes_;

@@ -15,6 +15,7 @@
 
 #include "element_bits.hpp"
 #include "packed_bytes.hpp"
+#include "weight_range.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -57,22 +58,6 @@ struct packed_dense_view {
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
-
-/// The largest magnitude that a sum of s8 weights times u8 or s8 activations can have, also with the
-/// activations' zero point taken off: 255 times the positive or the negative weights.
-struct weight_range {
-  std::int64_t positive = 0;
-  std::int64_t negative = 0;
-
-  void add(std::int8_t w) { (w > 0 ? positive : negative) += w > 0 ? w : -w; }
-  std::int64_t largest_sum() const { return 255 * (positive > negative ? positive : negative); }
-  std::int32_t sum() const { return static_cast<std::int32_t>(positive - negative); }
-  bool fits() const { return largest_sum() <= std::numeric_limits<std::int32_t>::max(); }
-  status error(const char* object, index_t row) const {
-    return {.code = errc::overflow_possible, .object = object, .detail = "sum of a row", .row = row,
-            .got = largest_sum(), .allowed = std::numeric_limits<std::int32_t>::max()};
-  }
-};
 
 /// Whether the values are as many as the shape says, padding is zero, and sums of s8 weights are what the
 /// weights say and fit 32 bits. O(rows * cols).

@@ -4,6 +4,7 @@
 
 #include "../formats/packed.hpp"
 #include "gemv/lookup.hpp"
+#include "gemv/lookup_narrow.hpp"
 #include "spmv/packed.hpp"
 
 SPARSEKIT_EXEC_BEGIN
@@ -21,7 +22,7 @@ auto part_call(const Call& c, const Part& part) {
 /// Up to three columns; any number when the matrix was packed for nothing else.
 template <class Arch, class T>
 struct gemv_packed_lookup {
-  using part = gemv_lookup<Arch, T>;
+  using part = std::conditional_t<is_narrow<T>, gemv_lookup_narrow<Arch, T>, gemv_lookup<Arch, T>>;
 
   template <class Call>
   static bool accepts(const Call& c) {

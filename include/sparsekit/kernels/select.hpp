@@ -9,6 +9,7 @@
 #include "dense/packed.hpp"
 #include "dense/packed_gemv.hpp"
 #include "gemv/lookup.hpp"
+#include "gemv/lookup_narrow.hpp"
 #include "nm/inplace.hpp"
 #include "nm/lookup.hpp"
 #include "nm/panel.hpp"

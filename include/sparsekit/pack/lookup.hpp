@@ -103,8 +103,9 @@ index_t default_lookup_window(const extents& shape, index_t nnz) {
 
 }  // namespace packing
 
-/// Packs a validated CSR matrix (rows sorted, no duplicates). Errors: more columns than a base can name,
-/// a window that is not 64, 128 or 256 bytes, out of memory.
+/// Packs a validated CSR matrix (rows sorted, no duplicates) of f32, f64, bf16, f16 or s8. Errors: more
+/// columns than a base can name, a window that is not 64, 128 or 256 bytes, out of memory; s8: a row whose
+/// sums could leave 32 bits.
 template <class T, class Index, class Offset>
 result<lookup_matrix<std::remove_const_t<T>>> pack_lookup(unchecked_t,
                                                           const csr_view<T, Index, Offset>& a,
@@ -155,13 +156,24 @@ result<lookup_matrix<std::remove_const_t<T>>> pack_lookup(unchecked_t,
                   .interleave = static_cast<std::int32_t>(view::pair)};
   const index_t lengths[] = {start.size() * index_t{sizeof(std::uint32_t)},
                              steps * index_t{sizeof(std::uint16_t)}, slots,
-                             slots * index_t{sizeof(value)}, order.size()};
-  if (status s = layout_packed(h, lengths, 5); !s) return s;
+                             slots * index_t{sizeof(value)}, order.size(),
+                             order.size() * index_t{sizeof(std::int32_t)}};
+  if (status s = layout_packed(h, lengths, view::has_weight_sums ? 6 : 5); !s) return s;
   buffer<std::byte> bytes;
   if (status s = bytes.allocate_zeroed(h.total_bytes); !s) return s;
   const auto section = [&](int i) { return bytes.data() + h.sections[i].offset; };
   std::memcpy(section(0), start.data(), static_cast<std::size_t>(lengths[0]));
   if (order.size() > 0) std::memcpy(section(4), order.data(), static_cast<std::size_t>(lengths[4]));
+  if constexpr (view::has_weight_sums) {
+    auto* sums = reinterpret_cast<std::int32_t*>(section(5));
+    for (index_t r = 0; r < a.rows(); ++r) {
+      weight_range range;
+      const index_t end = static_cast<index_t>(a.row_ptr[r + 1]);
+      for (index_t i = static_cast<index_t>(a.row_ptr[r]); i < end; ++i) range.add(a.values[i]);
+      if (!range.fits()) return range.error("lookup", r);
+      sums[r] = range.sum();
+    }
+  }
   auto* bases = reinterpret_cast<std::uint16_t*>(section(1));
   auto* places = reinterpret_cast<std::uint8_t*>(section(2)) - view::step_slots;
   auto* values = reinterpret_cast<value*>(section(3)) - view::step_slots;

@@ -108,18 +108,23 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
   quad_matrix<value> quads;
   lookup_matrix<value> lookup;
   spmv_packed<value> spmv;
-  if (options.columns.least() <= 3) {
-    if (is_weights<value>(a.shape, a.nnz())) {
-      if (status s = pack_lookup(unchecked, source).get(lookup); !s) return s;
-    } else if (options.columns.least() == 1) {
-      if (status s = pack_spmv(unchecked, source).get(spmv); !s) return s;
+  if constexpr (is_narrow<value>) {
+    // The one form that they have, whatever the count of columns.
+    if (status s = pack_lookup(unchecked, source).get(lookup); !s) return s;
+  } else {
+    if (options.columns.least() <= 3) {
+      if (is_weights<value>(a.shape, a.nnz())) {
+        if (status s = pack_lookup(unchecked, source).get(lookup); !s) return s;
+      } else if (options.columns.least() == 1) {
+        if (status s = pack_spmv(unchecked, source).get(spmv); !s) return s;
+      }
     }
-  }
-  // A form for few columns serves any number, if it must, but slowly.
-  const bool few = options.columns.most() <= (lookup.bytes().empty() ? 1 : 3);
-  if (!few || (lookup.bytes().empty() && spmv.bytes().empty())) {
-    const quad_shape shape = choose_quad_shape<value>(a.shape, a.nnz(), options.columns);
-    if (status s = pack_quads(policy, source, shape).get(quads); !s) return s;
+    // A form for few columns serves any number, if it must, but slowly.
+    const bool few = options.columns.most() <= (lookup.bytes().empty() ? 1 : 3);
+    if (!few || (lookup.bytes().empty() && spmv.bytes().empty())) {
+      const quad_shape shape = choose_quad_shape<value>(a.shape, a.nnz(), options.columns);
+      if (status s = pack_quads(policy, source, shape).get(quads); !s) return s;
+    }
   }
   return packed_matrix<value>(a.shape, a.nnz(), std::move(quads), std::move(lookup),
                               std::move(spmv));

@@ -109,6 +109,11 @@ struct mixed<arch::avx2> {
     std::memcpy(static_cast<void*>(p), t, sizeof(U) * count(m));
   }
 
+  /// f32 of the f16 in the lower half of every lane.
+  static SPARSEKIT_INLINE f32 widened_low_f16(words w) {
+    const __m256i low = _mm256_and_si256(w, _mm256_set1_epi32(0xffff));
+    return widened(packed_16(low), static_cast<const float16*>(nullptr));
+  }
   static SPARSEKIT_INLINE f32 to_f32(s32 v) { return _mm256_cvtepi32_ps(v); }
   static SPARSEKIT_INLINE s32 to_s32(f32 v) {
     return _mm256_cvttps_epi32(

@@ -93,9 +93,14 @@ struct narrow_groups {
   using sum = typename product::sum;
   using view = packed_dense_view<T>;
   static constexpr int w = lanes::width;
-  static constexpr int tokens = accumulators<Arch> / 3;
-  /// Columns that are re-laid side by side, and put into Y together.
-  static constexpr index_t strip = w < 8 ? 8 : w;
+  /// A tile. With sixteen registers a product in two parts needs some for what it widens: g++ 12 keeps
+  /// sums of 3 x 4 in memory, and those of 3 x 8 on AArch64, where it loads all numbers ahead.
+  static constexpr bool cramped = product::parts > 1 && accumulators<Arch> < 24;
+  static constexpr bool neon = std::is_same_v<Arch, arch::neon>;
+  static constexpr int vectors = cramped ? 2 : 3;
+  static constexpr int tokens = neon ? 6 : cramped ? 4 : accumulators<Arch> / 3;
+  /// Columns that are re-laid side by side, and put into Y together: whole registers and whole tiles.
+  static constexpr index_t strip = neon ? 12 : w < 8 ? 8 : w;
 
   static index_t chunks(index_t depth) { return ceil_div(depth, chunk::columns); }
   static index_t steps_of(index_t depth, index_t c) {
@@ -154,13 +159,13 @@ struct narrow_groups {
   template <int Chains>
   static void add_chunk(const T* weights, index_t step, const std::uint32_t* x, index_t steps,
                         index_t count, sum* sums) {
-    for_tiles<3>(0, step / w, [&](index_t v, auto vectors) SPARSEKIT_LAMBDA_INLINE {
+    for_tiles<vectors>(0, step / w, [&](index_t v, auto registers) SPARSEKIT_LAMBDA_INLINE {
       const T* from = weights + v * w * product::pair;
       if constexpr (Chains > 1) {
-        add_narrow<product, vectors, 1, Chains>(from, step, x, steps, sums + v * w, view::group);
+        add_narrow<product, registers, 1, Chains>(from, step, x, steps, sums + v * w, view::group);
       } else {
         for_tiles<tokens>(0, count, [&](index_t t, auto tile) SPARSEKIT_LAMBDA_INLINE {
-          add_narrow<product, vectors, tile, 1>(from, step, x + t * chunk::stride, steps,
+          add_narrow<product, registers, tile, 1>(from, step, x + t * chunk::stride, steps,
                                                 sums + t * view::group + v * w, view::group);
         });
       }

@@ -79,7 +79,10 @@ struct narrow_product {
   static SPARSEKIT_INLINE reg add(reg sum, W w, X x) {
     if constexpr (integers && raw) {
       return mixed::template dot4_kept<TX>(sum, x, w);
-    } else if constexpr (integers || raw) {
+    } else if constexpr (integers) {
+      // g++ 12 would gather the products of both parts before adding any, in memory.
+      return simd::rounded(reg(mixed::dot2(sum, x, w)));
+    } else if constexpr (raw) {
       return mixed::dot2(sum, x, w);
     } else {
       return lanes::fma(w, x, sum);

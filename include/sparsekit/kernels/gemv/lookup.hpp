@@ -32,6 +32,25 @@ struct window_source {
   }
 };
 
+/// First block of every task: blocks are cut where the steps are.
+template <class View>
+index_t lookup_task_block(const View& a, index_t task, index_t tasks) {
+  if (task <= 0) return 0;
+  if (task >= tasks) return a.blocks();
+  const index_t wanted = a.steps() / tasks * task + a.steps() % tasks * task / tasks;
+  index_t low = 0;
+  index_t high = a.blocks();
+  while (low < high) {
+    const index_t middle = low + (high - low) / 2;
+    if (a.slice_start[middle * View::block_slices] < wanted) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
 /// Sums of the 32 rows of one slice for N columns: sum[n * vectors + v] holds rows v * width onward.
 template <class Arch, class T, int Window, int N>
 struct lookup_slice_sums {
@@ -106,8 +125,8 @@ struct gemv_lookup {
       }
       const index_t tasks = task_count(c.policy, c.a.slots() * count, c.a.blocks());
       run_tasks(c.policy, tasks, [&](index_t task, index_t) {
-        const index_t end = task_block(c.a, task + 1, tasks);
-        for (index_t b = task_block(c.a, task, tasks); b < end; ++b) {
+        const index_t end = lookup_task_block(c.a, task + 1, tasks);
+        for (index_t b = lookup_task_block(c.a, task, tasks); b < end; ++b) {
           finish_block(c, b, n, count, x, finite);
         }
       });
@@ -116,24 +135,6 @@ struct gemv_lookup {
 
  private:
   static index_t column_stride(index_t cols) { return round_up(cols, margin) + margin; }
-
-  /// First block of every task: blocks are cut where the steps are.
-  static index_t task_block(const view& a, index_t task, index_t tasks) {
-    if (task <= 0) return 0;
-    if (task >= tasks) return a.blocks();
-    const index_t wanted = a.steps() / tasks * task + a.steps() % tasks * task / tasks;
-    index_t low = 0;
-    index_t high = a.blocks();
-    while (low < high) {
-      const index_t middle = low + (high - low) / 2;
-      if (a.slice_start[middle * view::block_slices] < wanted) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low;
-  }
 
   /// x's column into `to`, zeros up to `stride`. Returns whether all is finite.
   template <class Layout>
