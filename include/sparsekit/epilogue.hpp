@@ -56,7 +56,7 @@ struct scale_stage : epilogue_base {
   SPARSEKIT_INLINE V operator()(V v, const Place&) const {
     static_assert(std::is_floating_point_v<typename Place::value_type>,
                   "scale would truncate integer sums: dequantize first");
-    return v * V(static_cast<typename Place::value_type>(factor));
+    return simd::rounded(v * V(static_cast<typename Place::value_type>(factor)));
   }
   status check(extents) const { return {}; }
 };
@@ -168,9 +168,9 @@ struct gelu_stage : epilogue_base {
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place&) const {
     using value = typename Place::value_type;
-    const V half = V(value(0.5)) * v;
+    const V half = simd::rounded(V(value(0.5)) * v);
     const V root_half = V(static_cast<value>(1.0 / std::numbers::sqrt2));
-    return half + half * simd::error_function(v * root_half);
+    return simd::fused(half, simd::error_function(simd::rounded(v * root_half)), half);
   }
   status check(extents) const { return {}; }
 };
@@ -181,20 +181,21 @@ struct silu_stage : epilogue_base {
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place&) const {
     const V one = V(typename Place::value_type{1});
-    return v / (one + simd::exponential(-v));
+    return simd::quotient(v, simd::rounded(one + simd::exponential(-v)));
   }
   status check(extents) const { return {}; }
 };
 inline constexpr silu_stage silu{};
 
-/// A user's own function from batch to batch.
+/// A user's own function from batch to batch. A compiler may fuse a product with a sum inside it, in one loop
+/// of a kernel and not in another: where bits matter, fuse by hand (`simd::fused(a, b, c)` is a b + c).
 template <class F>
 struct callable_stage : epilogue_base {
   F f;
   explicit constexpr callable_stage(F function) : f(std::move(function)) {}
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place&) const {
-    return f(v);
+    return simd::rounded(f(v));
   }
   status check(extents) const { return {}; }
 };

@@ -204,27 +204,5 @@ SPARSEKIT_INLINE auto broadcast_as(U b) {
   return Lanes::broadcast(static_cast<value_of<Lanes>>(b));
 }
 
-/// v, so that no compiler contracts what made it with what follows: a product rounded once on every ISA.
-template <class V>
-SPARSEKIT_INLINE V rounded(V v) {
-#if defined(_MSC_VER) && !defined(__clang__)
-#elif SPARSEKIT_HAS_AVX512
-#define SPARSEKIT_VECTOR_CONSTRAINT "+v"
-#elif defined(__x86_64__)
-#define SPARSEKIT_VECTOR_CONSTRAINT "+x"
-#elif defined(__aarch64__)
-#define SPARSEKIT_VECTOR_CONSTRAINT "+w"
-#endif
-#ifdef SPARSEKIT_VECTOR_CONSTRAINT
-  if constexpr (requires { v.data; }) {
-    asm("" : SPARSEKIT_VECTOR_CONSTRAINT(v.data));
-  } else {
-    asm("" : SPARSEKIT_VECTOR_CONSTRAINT(v));
-  }
-#undef SPARSEKIT_VECTOR_CONSTRAINT
-#endif
-  return v;
-}
-
 }  // namespace simd
 SPARSEKIT_EXEC_END
