@@ -22,6 +22,7 @@
 #include "sparsekit/pack/quads.hpp"
 #include "sparsekit/pack/structured.hpp"
 #include "sparsekit/pack/spmv.hpp"
+#include "sparsekit/pack/wide.hpp"
 
 namespace sparsekit_test {
 
@@ -130,6 +131,7 @@ struct packed_forms_operand : operand {
   using quads = sparsekit::quad_view<const T>;
   using lookup = sparsekit::lookup_view<const T>;
   using slices = sparsekit::spmv_view<const T>;
+  using wide = sparsekit::wide_view<const T>;
   static constexpr bool any_order = false;
   static constexpr bool zeros_are_absent = false;
   static constexpr index_t largest_index = 1 << 16;
@@ -142,7 +144,7 @@ struct packed_forms_operand : operand {
       names.push_back("quads " + std::to_string(s.row_block) + "x" +
                       std::to_string(s.column_block) + " by " + std::to_string(s.interleave));
     }
-    names.insert(names.end(), {"quads and lookup", "lookup", "slices"});
+    names.insert(names.end(), {"quads and lookup", "lookup", "slices", "wide rows"});
     return names;
   }
   packed_forms_operand(const problem<T>& p, placement where, int option) {
@@ -165,10 +167,16 @@ struct packed_forms_operand : operand {
       slice_arrays.assign(s.view(), where);
       packed.spmv = slice_arrays.view();
     }
+    if (option == shape_count + 3) {
+      const auto w = sk::pack_wide(sk::seq, source.view()).value();
+      wide_arrays.assign(w.view(), where);
+      packed.wide = wide_arrays.view();
+    }
   }
   view_type view() const { return packed; }
   bool intact() const override {
-    return quad_arrays.intact() && lookup_arrays.intact() && slice_arrays.intact();
+    return quad_arrays.intact() && lookup_arrays.intact() && slice_arrays.intact() &&
+           wide_arrays.intact();
   }
 
   relocated<true, quads, &quads::blocks, &quads::heads, &quads::columns, &quads::values>
@@ -179,6 +187,9 @@ struct packed_forms_operand : operand {
   relocated<true, slices, &slices::slices, &slices::words, &slices::values, &slices::columns,
             &slices::order, &slices::long_rows>
       slice_arrays;
+  relocated<true, wide, &wide::starts, &wide::row_in_block, &wide::counts, &wide::columns,
+            &wide::values>
+      wide_arrays;
   view_type packed;
 };
 

@@ -27,7 +27,8 @@ inline constexpr std::uint32_t packed_version = 1;
 inline constexpr index_t packed_slack = 128;
 inline constexpr int packed_max_sections = 6;
 
-enum class packed_form : std::uint16_t { quads = 1, wide = 2, nm = 3, dense = 4, lookup = 5, bitmask = 6, spmv = 16 };
+/// `whole`: sections that are packed bytes themselves, the forms of one packed_matrix.
+enum class packed_form : std::uint16_t { quads = 1, wide = 2, nm = 3, dense = 4, lookup = 5, bitmask = 6, spmv = 16, whole = 32 };
 enum class packed_type : std::uint16_t { f32 = 1, f64 = 2, bf16 = 3, f16 = 4, s8 = 5 };
 
 template <class T>

@@ -26,7 +26,7 @@ struct gemv_packed_lookup {
 
   template <class Call>
   static bool accepts(const Call& c) {
-    return c.a.has_lookup() && (c.x.cols() <= 3 || !c.a.has_quads());
+    return c.a.has_lookup() && (c.x.cols() <= 3 || !(c.a.has_quads() || c.a.has_wide()));
   }
   template <class A>
   static workspace_size requirement(const A& a, index_t columns) {

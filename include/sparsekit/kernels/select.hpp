@@ -21,6 +21,7 @@
 #include "spmm/scatter.hpp"
 #include "spmm/sell.hpp"
 #include "spmm/slices_walk.hpp"
+#include "spmm/wide.hpp"
 #include "spmv/bsr.hpp"
 #include "spmv/csr.hpp"
 #include "spmv/sell.hpp"

@@ -48,7 +48,7 @@ struct spmm_packed_slices {
 
   template <class Call>
   static bool accepts(const Call& c) {
-    return c.a.has_spmv() && !c.a.has_quads();
+    return c.a.has_spmv() && !c.a.has_quads() && !c.a.has_wide();
   }
   template <class A>
   static workspace_size requirement(const A&, index_t) {
