@@ -225,7 +225,7 @@ TEST_CASE_TEMPLATE("a whole matrix: saved, read back, multiplied by every instru
   rng random(10);
   for (double density : {0.005, 0.1, 0.5}) {
     const auto a = weights<T>(90, 400, density, 11);
-    for (const sk::column_counts columns : {sk::column_counts{1}, {1, 64}, {64}, {4}, {3, 512}}) {
+    for (const sk::column_counts& columns : {sk::column_counts{1}, {1, 64}, {64}, {4}, {3, 512}}) {
       const auto w = sk::pack(view_of(a), {.columns = columns}).value();
       const auto saved = w.save().value();
       const auto view = sk::packed_matrix<T>::view_of(saved.view()).value();
