@@ -124,11 +124,13 @@ TEST_CASE_TEMPLATE("wide rows multiply exactly, in all layouts, with and without
         using sk::row_major;
         for (bool workspace : {true, false}) {
           CHECK(product<native, T>(w.view(), x, n, workspace) == y);
-          CHECK(swapped(product<native, T, row_major, col_major>(w.view(), x, n, workspace), n,
-                        rows) == y);
-          CHECK(product<native, T, col_major, row_major>(w.view(), xt, n, workspace) == y);
-          CHECK(swapped(product<native, T, col_major, col_major>(w.view(), xt, n, workspace), n,
-                        rows) == y);
+          if constexpr (std::is_same_v<T, float>) {  // all layouts once: compile time
+            CHECK(swapped(product<native, T, row_major, col_major>(w.view(), x, n, workspace), n,
+                          rows) == y);
+            CHECK(product<native, T, col_major, row_major>(w.view(), xt, n, workspace) == y);
+            CHECK(swapped(product<native, T, col_major, col_major>(w.view(), xt, n, workspace), n,
+                          rows) == y);
+          }
         }
       }
     }
