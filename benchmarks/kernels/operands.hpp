@@ -2,6 +2,7 @@
 // table.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <sparsekit/convert/to_bsr.hpp>
 #include <sparsekit/convert/to_nm.hpp>
@@ -108,6 +109,31 @@ struct active_operand {
   }
 };
 
+/// The lower triangle of the leading square.
+template <class T>
+sk::symmetric_matrix<T> symmetric_operand(const source<T>& s) {
+  const auto a = s.csr.view();
+  const index_t n = std::min(a.rows(), a.cols());
+  std::vector<sk::triplet<T>> half;
+  for (index_t r = 0; r < n; ++r) {
+    for (index_t p = a.row_ptr[r]; p < a.row_ptr[r + 1] && a.columns[p] <= r; ++p) {
+      half.push_back({static_cast<std::int32_t>(r), a.columns[p], a.values[p]});
+    }
+  }
+  return sk::symmetric_matrix<T>::make(sk::csr_matrix<T>::from_triplets({n, n}, half).value(),
+                                       sk::lower)
+      .value();
+}
+
+/// SELL of the transpose, to be read as its transpose.
+template <class T>
+struct transposed_operand {
+  sk::sell_matrix<T> sell;
+  explicit transposed_operand(const source<T>& s)
+      : sell(sk::to_sell(sk::to_csr(sk::transposed(s.csr)).value(), {.max_fill = 1000}).value()) {}
+  auto view() const { return sk::transposed(sell); }
+};
+
 template <class Format, class T>
 auto make_operand(const source<T>& s) {
   namespace format = sk::format;
@@ -121,6 +147,10 @@ auto make_operand(const source<T>& s) {
     return sk::to_sell(s.csr).value();
   } else if constexpr (std::is_same_v<Format, format::bsr>) {
     return sk::to_bsr(s.csr).value();
+  } else if constexpr (std::is_same_v<Format, format::symmetric>) {
+    return symmetric_operand(s);
+  } else if constexpr (std::is_same_v<Format, format::transposed>) {
+    return transposed_operand<T>(s);
   } else if constexpr (std::is_same_v<Format, format::packed>) {
     return sk::pack(s.csr, {.columns = {1, 64}}).value();
   } else if constexpr (std::is_same_v<Format, format::nm>) {
@@ -146,6 +176,10 @@ const Owner& library_operand(const Owner& o) {
 }
 template <class T>
 auto library_operand(const dense_operand<T>& o) {
+  return o.view();
+}
+template <class T>
+auto library_operand(const transposed_operand<T>& o) {
   return o.view();
 }
 template <class T>

@@ -8,6 +8,7 @@
 #include "convert/from_view.hpp"
 #include "convert/prune.hpp"
 #include "convert/to_dense.hpp"
+#include "convert/to_symmetric.hpp"
 #include "convert/transpose.hpp"
 #include "multiply.hpp"
 #include "pack/dense.hpp"

@@ -9,6 +9,7 @@
 #include "entry.hpp"
 #include "operands.hpp"
 #include "operands_packed.hpp"
+#include "operands_scattered.hpp"
 #include "sparsekit/kernels/select.hpp"
 
 namespace sparsekit_test {

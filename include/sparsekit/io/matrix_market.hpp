@@ -18,6 +18,7 @@
 
 #include "../convert/from_triplets.hpp"
 #include "../formats/csr.hpp"
+#include "../formats/symmetric.hpp"
 #include "gzip.hpp"
 #include "text.hpp"
 
@@ -60,6 +61,11 @@ class matrix_market_parser {
     const buffer<entry> all = entries_.take();
     return csr_matrix<T, Index, Offset>::from_triplets(shape_, all.view());
   }
+  /// The lower triangle of a symmetric file.
+  result<csr_matrix<T, Index, Offset>> parse_triangle() {
+    triangle_only_ = true;
+    return parse();
+  }
 
  private:
   using entry = triplet<T, index_t>;
@@ -99,6 +105,9 @@ class matrix_market_parser {
       return bad("symmetry is not general, symmetric, skew-symmetric or hermitian");
     }
     if (next_word(line, word)) return bad("more words than a header has");
+    if (triangle_only_ && header_.symmetry != symmetry_type::symmetric) {
+      return refuse("a file that does not say symmetric, read as a symmetric matrix");
+    }
     if (header_.field == field_type::pattern) {
       if (!header_.coordinate) return bad("an array can't be a pattern");
       if (header_.symmetry == symmetry_type::skew) return bad("a pattern can't be skew-symmetric");
@@ -157,7 +166,7 @@ class matrix_market_parser {
               .got = (lines_.remaining() + 1) / shortest,
               .allowed = count_};
     }
-    const bool mirrored = header_.symmetry != symmetry_type::general;
+    const bool mirrored = header_.symmetry != symmetry_type::general && !triangle_only_;
     return entries_.reserve(header_.coordinate && mirrored ? 2 * count_
                             : header_.coordinate           ? count_
                                                            : 0);
@@ -238,7 +247,7 @@ class matrix_market_parser {
     if (e.row < e.col) return bad("entry above the diagonal of a symmetric matrix");
     const bool skew = header_.symmetry == symmetry_type::skew;
     if (skew && e.row == e.col) return bad("entry on the diagonal of a skew-symmetric matrix");
-    if (status s = entries_.push_back(e); !s || e.row == e.col) return s;
+    if (status s = entries_.push_back(e); !s || e.row == e.col || triangle_only_) return s;
     entry mirrored{e.col, e.row, e.value};
     if (skew) {
       if constexpr (std::is_unsigned_v<T>) return bad("a negative value in an unsigned type");
@@ -272,6 +281,7 @@ class matrix_market_parser {
 
   line_reader lines_;
   index_t text_size_;
+  bool triangle_only_ = false;
   matrix_market_header header_;
   extents shape_{};
   index_t count_ = 0;
@@ -293,6 +303,24 @@ result<csr_matrix<T, Index, Offset>> read_matrix_market(const std::string& path,
   byte_buffer bytes;
   if (status s = read_unpacked<Zlib>(path, options).get(bytes); !s) return s;
   return parse_matrix_market<T, Index, Offset>(as_text(bytes.view()));
+}
+
+/// A file whose header says symmetric, as the triangle that it holds: half the memory of the whole.
+template <class T = double, index_type Index = std::int32_t, index_type Offset = std::int32_t>
+result<symmetric_matrix<T, Index, Offset>> parse_matrix_market_symmetric(std::string_view text) {
+  csr_matrix<T, Index, Offset> half;
+  if (status s = matrix_market_parser<T, Index, Offset>(text).parse_triangle().get(half); !s) {
+    return s;
+  }
+  return symmetric_matrix<T, Index, Offset>(std::move(half), triangle::lower);
+}
+template <class T = double, index_type Index = std::int32_t, index_type Offset = std::int32_t,
+          class Zlib = zlib_tag>
+result<symmetric_matrix<T, Index, Offset>> read_matrix_market_symmetric(
+    const std::string& path, read_options options = {}) {
+  byte_buffer bytes;
+  if (status s = read_unpacked<Zlib>(path, options).get(bytes); !s) return s;
+  return parse_matrix_market_symmetric<T, Index, Offset>(as_text(bytes.view()));
 }
 
 SPARSEKIT_EXEC_END_IN_V0

@@ -14,11 +14,12 @@
 #include "nm/lookup.hpp"
 #include "nm/panel.hpp"
 #include "packed.hpp"
+#include "scatter/blocks.hpp"
+#include "scatter/chunks.hpp"
 #include "spmm/bsr.hpp"
 #include "spmm/csr.hpp"
 #include "spmm/quads.hpp"
 #include "spmm/quads_stream.hpp"
-#include "spmm/scatter.hpp"
 #include "spmm/sell.hpp"
 #include "spmm/slices_walk.hpp"
 #include "spmm/wide.hpp"
@@ -40,6 +41,8 @@ struct packed_dense {};
 struct external {};
 struct sell {};
 struct bsr {};
+struct symmetric {};
+struct transposed {};
 struct packed {};
 struct nm {};
 struct structured {};
@@ -72,6 +75,14 @@ struct format_of<sell_view<T, I, O>> {
 template <class T, class I, class O>
 struct format_of<bsr_view<T, I, O>> {
   using type = format::bsr;
+};
+template <class T, class I, class O>
+struct format_of<symmetric_view<T, I, O>> {
+  using type = format::symmetric;
+};
+template <class View>
+struct format_of<transposed_view<View>> {
+  using type = format::transposed;
 };
 template <class T>
 struct format_of<packed_nm_view<T>> {
