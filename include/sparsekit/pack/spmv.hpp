@@ -329,7 +329,7 @@ status spmv_row_order(const csr_view<const T, Index, Offset>& a, const spmv_plan
 
 }  // namespace packing
 
-/// For y = A x. The values are copied: pack again when they change. O(nnz), some 5 to 15 products; needs
+/// For y = A x. The values are copied: pack again when they change. O(nnz); needs
 /// sorted rows without duplicates. Errors: as validate(csr); more than 2^31 - 1 rows or columns; out of
 /// memory.
 template <class U, class Index, class Offset>
