@@ -46,7 +46,7 @@ int columns_that_differ(const Epilogue& epilogue) {
   std::vector<T> expected;
   int different = 0;
   for (sk::index_t n = 2; n <= most_columns; ++n) {
-    std::vector<T> x(cols * n), y(rows * n);
+    std::vector<T> x(static_cast<std::size_t>(cols * n)), y(static_cast<std::size_t>(rows * n));
     const auto at = [n](sk::index_t r, sk::index_t c, sk::index_t height) {
       return static_cast<std::size_t>(row_major ? r * n + c : c * height + r);
     };
