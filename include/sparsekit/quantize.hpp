@@ -4,9 +4,9 @@
 //   sk::dequantize(scales) | sk::relu | sk::requantize(1 / step, {.y = 3})   Y is u8 or s8
 //   sk::requantize(scales, {.x = 128, .y = -5})                          from s32 at once
 //
-// Scales are one number, or one a row of y (output channel). The zero point of the activations is taken
-// off by the sums of each row's weights, which are made when the weights are packed. All results are exact to
-// the bit on every ISA: each operation is rounded once, to nearest.
+// Scales are one number, or one a row of y (output channel). The zero point of the activations is
+// taken off by the sums of each row's weights, which are made when the weights are packed. All
+// results are exact to the bit on every ISA: each operation is rounded once, to nearest.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,11 @@ struct row_scales {
   }
   status check(const char* object, extents y) const {
     if (values.size() != y.rows) {
-      return {.code = errc::length_mismatch, .object = object, .detail = "scales",
-              .got = values.size(), .allowed = y.rows};
+      return {.code = errc::length_mismatch,
+              .object = object,
+              .detail = "scales",
+              .got = values.size(),
+              .allowed = y.rows};
     }
     for (index_t r = 0; r < values.size(); ++r) {
       if (!simd::is_finite(values[r])) {
@@ -61,8 +64,11 @@ template <class U>
 status check_zero_point(const char* object, std::int32_t zero_point) {
   constexpr int low = std::is_same_v<U, std::int8_t> ? -128 : 0;
   if (zero_point >= low && zero_point <= low + 255) return {};
-  return {.code = errc::bad_argument, .object = object, .detail = "zero point",
-          .got = zero_point, .allowed = zero_point < low ? low : low + 255};
+  return {.code = errc::bad_argument,
+          .object = object,
+          .detail = "zero point",
+          .got = zero_point,
+          .allowed = zero_point < low ? low : low + 255};
 }
 
 /// (sum - zero_point * sum of the row's weights) * scale, in f32.
@@ -81,7 +87,8 @@ struct dequantize_stage : epilogue_base {
     using ints = typename Place::lanes;
     typename ints::reg sum = v;
     if (zero_point != 0) {
-      sum = ints::sub(sum, ints::mul(ints::broadcast(zero_point), place.per_row(place.weight_sums)));
+      sum =
+          ints::sub(sum, ints::mul(ints::broadcast(zero_point), place.per_row(place.weight_sums)));
     }
     const typename floats::reg f = simd::mixed<simd::arch_of<ints>>::to_f32(sum);
     return simd::rounded(floats::mul(f, scale.at(next)));
@@ -97,7 +104,8 @@ struct dequantize_stage : epilogue_base {
   }
 };
 
-/// Scales: a range of f32, one a row of y, finite; it must outlive the call. The zero point is one of X's type.
+/// Scales: a range of f32, one a row of y, finite; it must outlive the call. The zero point is one
+/// of X's type.
 template <std::ranges::contiguous_range R>
 auto dequantize(const R& scales, std::int32_t zero_point = 0) {
   return dequantize_stage<row_scales>({array_view<const float>(scales)}, zero_point);
@@ -106,8 +114,8 @@ constexpr auto dequantize(float scale, std::int32_t zero_point = 0) {
   return dequantize_stage<one_scale>({scale}, zero_point);
 }
 
-/// saturate(round(v * scale) + y's zero point), of f32 or, X's zero point taken off, of s32 sums. Rounds to
-/// nearest, ties to even; NaN becomes the lowest number. Y is u8 or s8.
+/// saturate(round(v * scale) + y's zero point), of f32 or, X's zero point taken off, of s32 sums.
+/// Rounds to nearest, ties to even; NaN becomes the lowest number. Y is u8 or s8.
 template <class Scale>
 struct requantize_stage : epilogue_base {
   Scale scale;
@@ -142,8 +150,11 @@ struct requantize_stage : epilogue_base {
   status check(extents y) const {
     // Beyond the numbers of s8 and u8 together, or what they may be is told by Y's type.
     if (zero.y < -128 || zero.y > 255) {
-      return {.code = errc::bad_argument, .object = "requantize", .detail = "zero point of y",
-              .got = zero.y, .allowed = zero.y < 0 ? -128 : 255};
+      return {.code = errc::bad_argument,
+              .object = "requantize",
+              .detail = "zero point of y",
+              .got = zero.y,
+              .allowed = zero.y < 0 ? -128 : 255};
     }
     return scale.check("requantize", y);
   }

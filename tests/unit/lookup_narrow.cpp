@@ -1,5 +1,6 @@
-// Window-lookup steps of bf16, f16 and s8: every window, one to four columns, both layouts, with and without a
-// workspace, all operands between guard pages; Inf and NaN; extremes of s8, zero points; refusals; pack().
+// Window-lookup steps of bf16, f16 and s8: every window, one to four columns, both layouts, with
+// and without a workspace, all operands between guard pages; Inf and NaN; extremes of s8, zero
+// points; refusals; pack().
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -47,8 +48,8 @@ struct sparse {
 };
 
 template <class TW, class TX, class TY, class X, class Y, class Packed>
-void check_product(const sparse<TW>& a, const Packed& packed, index_t n, bool with_workspace, edge e,
-                   rng& random) {
+void check_product(const sparse<TW>& a, const Packed& packed, index_t n, bool with_workspace,
+                   edge e, rng& random) {
   matrix<TX, X> x(a.cols, n, random.below(3), e);
   matrix<TY, Y> y(a.rows, n, random.below(3), e);
   x.fill([&] { return number<TX>(random); });
@@ -146,8 +147,8 @@ TEST_CASE_TEMPLATE("narrow window-lookup products are exact", Types, types<bf16,
   check_types<Types>(20, 20000, 0.01, 128);
 }
 
-TEST_CASE_TEMPLATE("a column has the same bits at every place and in every chunk of threads", T, bf16,
-                   f16) {
+TEST_CASE_TEMPLATE("a column has the same bits at every place and in every chunk of threads", T,
+                   bf16, f16) {
   const index_t m = 700, k = 900;
   rng random(5);
   sparse<T> a(m, k, 0.2, random);

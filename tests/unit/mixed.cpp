@@ -1,5 +1,5 @@
-// simd/mixed.hpp: every operation on each ISA that the build has, against the scalar types' own conversions
-// and plain integer loops; conversions over all 65,536 values of bf16 and f16.
+// simd/mixed.hpp: every operation on each ISA that the build has, against the scalar types' own
+// conversions and plain integer loops; conversions over all 65,536 values of bf16 and f16.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -114,7 +114,8 @@ void check_masked() {
         wrong += lane[i] != (i < n ? static_cast<sum>(100 - i) : sum{0});
       }
       sk::simd::store_as<lanes>(mask, to.data(), v);
-      wrong += n > 0 && std::memcmp(to.data(), from.data(), sizeof(U) * static_cast<std::size_t>(n)) != 0;
+      wrong += n > 0 &&
+               std::memcmp(to.data(), from.data(), sizeof(U) * static_cast<std::size_t>(n)) != 0;
       if (n == m::width) {
         const auto whole = sk::simd::load_as<lanes>(sk::simd::all_lanes{}, from.data());
         to.reset(n, e);
@@ -132,7 +133,8 @@ void check_masked() {
 template <class U>
 U byte_at(int n, rng& random) {
   const int extremes[] = {-128, 127, 255, -127, 0, 128, 1, -1};
-  return static_cast<U>(n % 3 == 0 ? extremes[random.below(8)] : static_cast<int>(random.below(256)));
+  return static_cast<U>(n % 3 == 0 ? extremes[random.below(8)]
+                                   : static_cast<int>(random.below(256)));
 }
 
 template <class Arch, class U>
@@ -216,7 +218,8 @@ TEST_CASE_TEMPLATE("dot products of bytes are exact, extremes and overflowing su
   check_dot4<Arch, std::int8_t>();
 }
 
-TEST_CASE_TEMPLATE("dot products of bf16 pairs have the bits of two multiply-adds", Arch, ALL_ARCHES) {
+TEST_CASE_TEMPLATE("dot products of bf16 pairs have the bits of two multiply-adds", Arch,
+                   ALL_ARCHES) {
   using m = mixed<Arch>;
   constexpr int w = m::width;
   rng random(11);
@@ -227,7 +230,8 @@ TEST_CASE_TEMPLATE("dot products of bf16 pairs have the bits of two multiply-add
     float start[w];
     // Normal numbers, cancelling sums among them: subnormals are the stated exception.
     const auto number = [&] {
-      return sk::bfloat16(static_cast<float>(std::ldexp(random.normal(), static_cast<int>(random.below(9)))));
+      return sk::bfloat16(
+          static_cast<float>(std::ldexp(random.normal(), static_cast<int>(random.below(9)))));
     };
     for (auto& v : a) v = number();
     for (auto& v : b) v = number();

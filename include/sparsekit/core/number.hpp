@@ -1,4 +1,5 @@
-// Which numbers a product may mix: the type of its sums, and the types of X and Y that go with weights.
+// Which numbers a product may mix: the type of its sums, and the types of X and Y that go with
+// weights.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +36,9 @@ using sum_of_t = typename sum_of<T>::type;
 template <class T>
 inline constexpr bool is_narrow = !std::is_same_v<sum_of_t<T>, T>;
 
-/// Whether weights of type T multiply X of type TX into Y of type TY. Floating point: X and Y are f32 or what
-/// the weights are. s8: X is u8 or s8, Y is what the epilogue makes of s32 (itself, f32, u8 or s8).
+/// Whether weights of type T multiply X of type TX into Y of type TY. Floating point: X and Y are
+/// f32 or what the weights are. s8: X is u8 or s8, Y is what the epilogue makes of s32 (itself,
+/// f32, u8 or s8).
 template <class T, class TX, class TY>
 constexpr bool types_go_together() {
   if constexpr (!is_narrow<T>) {

@@ -10,8 +10,8 @@ namespace sparsekit {
 inline namespace v0 {
 SPARSEKIT_EXEC_BEGIN_IN_V0
 
-/// The largest magnitude that a sum of s8 weights times u8 or s8 activations can have, also with the
-/// activations' zero point taken off: 255 times the positive or the negative weights.
+/// The largest magnitude that a sum of s8 weights times u8 or s8 activations can have, also with
+/// the activations' zero point taken off: 255 times the positive or the negative weights.
 struct weight_range {
   std::int64_t positive = 0;
   std::int64_t negative = 0;
@@ -21,8 +21,12 @@ struct weight_range {
   std::int32_t sum() const { return static_cast<std::int32_t>(positive - negative); }
   bool fits() const { return largest_sum() <= std::numeric_limits<std::int32_t>::max(); }
   status error(const char* object, index_t row) const {
-    return {.code = errc::overflow_possible, .object = object, .detail = "sum of a row", .row = row,
-            .got = largest_sum(), .allowed = std::numeric_limits<std::int32_t>::max()};
+    return {.code = errc::overflow_possible,
+            .object = object,
+            .detail = "sum of a row",
+            .row = row,
+            .got = largest_sum(),
+            .allowed = std::numeric_limits<std::int32_t>::max()};
   }
 };
 

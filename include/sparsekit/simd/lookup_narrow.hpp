@@ -3,12 +3,13 @@
 //   byte_window<Arch, Bytes>(p)    holds Bytes bytes at p
 //     at(places)                   word l: the bytes places[4 l .. 4 l + 3]; 4 * width places
 //   half_window<Arch, Bytes>(p)    the same memory as 16-bit elements
-//     at(places)                   word l: the elements places[2 l], places[2 l + 1]; 2 * width places
+//     at(places)                   word l: the elements places[2 l], places[2 l + 1]; 2 * width
+//     places
 //   byte_of_pairs<Arch, I>(p, to)  byte I of every pair, for lookups of one part of them
 //   even_f16, odd_f16<Arch>(words) f32 of the lower and upper f16 of every pair
 //
-// A shuffle looks up 16 bytes. Place p of table i: p ^ 16 i is below 16 there and only there, and adding 0x70
-// with saturation sets the highest bit of all others, for which the shuffle gives zero.
+// A shuffle looks up 16 bytes. Place p of table i: p ^ 16 i is below 16 there and only there, and
+// adding 0x70 with saturation sets the highest bit of all others, for which the shuffle gives zero.
 #pragma once
 
 #include "mixed.hpp"
@@ -110,21 +111,19 @@ struct half_window<arch::avx512, Bytes> {
   }
 };
 template <class Arch, int I>
-  requires std::is_same_v<Arch, arch::avx512>
-SPARSEKIT_INLINE void byte_of_pairs(const std::uint8_t* pairs, std::uint8_t* to) {
+requires std::is_same_v<Arch, arch::avx512> SPARSEKIT_INLINE void byte_of_pairs(
+    const std::uint8_t* pairs, std::uint8_t* to) {
   const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(pairs));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
                    _mm256_maskz_cvtepi16_epi8(__mmask16(0xffff), _mm256_srli_epi16(v, 8 * I)));
 }
 template <class Arch>
-  requires std::is_same_v<Arch, arch::avx512>
-SPARSEKIT_INLINE __m512 even_f16(__m512i w) {
+requires std::is_same_v<Arch, arch::avx512> SPARSEKIT_INLINE __m512 even_f16(__m512i w) {
   return _mm512_maskz_cvtph_ps(__mmask16(0xffff),
                                _mm512_maskz_cvtepi32_epi16(__mmask16(0xffff), w));
 }
 template <class Arch>
-  requires std::is_same_v<Arch, arch::avx512>
-SPARSEKIT_INLINE __m512 odd_f16(__m512i w) {
+requires std::is_same_v<Arch, arch::avx512> SPARSEKIT_INLINE __m512 odd_f16(__m512i w) {
   return even_f16<Arch>(_mm512_srli_epi32(w, 16));
 }
 
@@ -168,20 +167,18 @@ struct half_window<arch::avx2, Bytes> {
   }
 };
 template <class Arch, int I>
-  requires std::is_same_v<Arch, arch::avx2>
-SPARSEKIT_INLINE void byte_of_pairs(const std::uint8_t* pairs, std::uint8_t* to) {
+requires std::is_same_v<Arch, arch::avx2> SPARSEKIT_INLINE void byte_of_pairs(
+    const std::uint8_t* pairs, std::uint8_t* to) {
   const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(pairs));
   const __m128i b = I == 0 ? _mm_and_si128(v, _mm_set1_epi16(0xff)) : _mm_srli_epi16(v, 8);
   _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(b, b));
 }
 template <class Arch>
-  requires std::is_same_v<Arch, arch::avx2>
-SPARSEKIT_INLINE __m256 even_f16(__m256i w) {
+requires std::is_same_v<Arch, arch::avx2> SPARSEKIT_INLINE __m256 even_f16(__m256i w) {
   return mixed<Arch>::widened_low_f16(w);
 }
 template <class Arch>
-  requires std::is_same_v<Arch, arch::avx2>
-SPARSEKIT_INLINE __m256 odd_f16(__m256i w) {
+requires std::is_same_v<Arch, arch::avx2> SPARSEKIT_INLINE __m256 odd_f16(__m256i w) {
   return mixed<Arch>::widened_low_f16(_mm256_srli_epi32(w, 16));
 }
 
@@ -219,13 +216,11 @@ struct half_window<arch::neon, Bytes> {
   }
 };
 template <class Arch>
-  requires std::is_same_v<Arch, arch::neon>
-SPARSEKIT_INLINE float32x4_t even_f16(uint32x4_t w) {
+requires std::is_same_v<Arch, arch::neon> SPARSEKIT_INLINE float32x4_t even_f16(uint32x4_t w) {
   return vcvt_f32_f16(vreinterpret_f16_u16(vmovn_u32(w)));
 }
 template <class Arch>
-  requires std::is_same_v<Arch, arch::neon>
-SPARSEKIT_INLINE float32x4_t odd_f16(uint32x4_t w) {
+requires std::is_same_v<Arch, arch::neon> SPARSEKIT_INLINE float32x4_t odd_f16(uint32x4_t w) {
   return vcvt_f32_f16(vreinterpret_f16_u16(vshrn_n_u32(w, 16)));
 }
 

@@ -1,5 +1,5 @@
-// mixed<arch::avx2>, with or without F16C, and 256-bit registers of s32 sums. AVX2 has no masked access to
-// 8 or 16 bits: the tails of such arrays are moved by a loop over their bytes.
+// mixed<arch::avx2>, with or without F16C, and 256-bit registers of s32 sums. AVX2 has no masked
+// access to 8 or 16 bits: the tails of such arrays are moved by a loop over their bytes.
 #pragma once
 
 #include "../core/bfloat16.hpp"
@@ -48,8 +48,7 @@ struct mixed<arch::avx2> {
   static SPARSEKIT_INLINE f32 load_f32(const bfloat16* p) { return widened(load_16(p), p); }
   static SPARSEKIT_INLINE f32 load_f32(const float16* p) { return widened(load_16(p), p); }
   template <class U>
-    requires(sizeof(U) == 2)
-  static SPARSEKIT_INLINE f32 load_f32(mask m, const U* p) {
+  requires(sizeof(U) == 2) static SPARSEKIT_INLINE f32 load_f32(mask m, const U* p) {
     alignas(16) U t[8] = {};
     std::memcpy(static_cast<void*>(t), p, sizeof(U) * count(m));
     return load_f32(t);
@@ -63,8 +62,7 @@ struct mixed<arch::avx2> {
     return _mm256_cvtepi8_epi32(load_8(p));
   }
   template <class U>
-    requires(sizeof(U) == 1)
-  static SPARSEKIT_INLINE s32 load_s32(mask m, const U* p) {
+  requires(sizeof(U) == 1) static SPARSEKIT_INLINE s32 load_s32(mask m, const U* p) {
     alignas(8) U t[8] = {};
     std::memcpy(t, p, count(m));
     return load_s32(t);
@@ -90,20 +88,18 @@ struct mixed<arch::avx2> {
     _mm256_maskstore_epi32(p, m, v);
   }
   template <class U>
-    requires(sizeof(U) == 1)
-  static SPARSEKIT_INLINE void store(U* p, s32 v) {
+  requires(sizeof(U) == 1) static SPARSEKIT_INLINE void store(U* p, s32 v) {
     // The lowest byte of every lane to the front of its 128-bit half.
-    const __m256i front = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
-                                           -1, 0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
-                                           -1, -1);
+    const __m256i front =
+        _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12,
+                         -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
     const __m256i b = _mm256_shuffle_epi8(v, front);
     const __m128i both =
         _mm_unpacklo_epi32(_mm256_castsi256_si128(b), _mm256_extracti128_si256(b, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(p), both);
   }
   template <class U, class V>
-    requires(sizeof(U) < 4)
-  static SPARSEKIT_INLINE void store(mask m, U* p, V v) {
+  requires(sizeof(U) < 4) static SPARSEKIT_INLINE void store(mask m, U* p, V v) {
     alignas(16) U t[8];
     store(t, v);
     std::memcpy(static_cast<void*>(p), t, sizeof(U) * count(m));
@@ -116,8 +112,7 @@ struct mixed<arch::avx2> {
   }
   static SPARSEKIT_INLINE f32 to_f32(s32 v) { return _mm256_cvtepi32_ps(v); }
   static SPARSEKIT_INLINE s32 to_s32(f32 v) {
-    return _mm256_cvttps_epi32(
-        _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    return _mm256_cvttps_epi32(_mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
   }
 
   static SPARSEKIT_INLINE s32 bits(f32 v) { return _mm256_castps_si256(v); }
@@ -216,9 +211,9 @@ struct mixed<arch::avx2> {
     const __m256i special = _mm256_cmpgt_epi32(magnitude, set(0x7bff));
     const __m256i nan = _mm256_cmpgt_epi32(magnitude, set(0x7c00));
     const __m256i small = _mm256_cmpgt_epi32(set(0x400), magnitude);
-    const __m256i normal = _mm256_or_si256(
-        _mm256_add_epi32(moved, _mm256_and_si256(special, set(112 << 23))),
-        _mm256_and_si256(nan, set(0x400000)));
+    const __m256i normal =
+        _mm256_or_si256(_mm256_add_epi32(moved, _mm256_and_si256(special, set(112 << 23))),
+                        _mm256_and_si256(nan, set(0x400000)));
     const __m256 tiny = _mm256_mul_ps(_mm256_cvtepi32_ps(magnitude), _mm256_set1_ps(0x1p-24f));
     const __m256i bits = _mm256_blendv_epi8(normal, _mm256_castps_si256(tiny), small);
     return _mm256_castsi256_ps(_mm256_or_si256(bits, sign));
@@ -233,9 +228,9 @@ struct mixed<arch::avx2> {
     const __m256i normal =
         _mm256_srli_epi32(_mm256_add_epi32(r, _mm256_add_epi32(last, set(0xfff))), 13);
     const __m256 half = _mm256_set1_ps(0.5f);
-    const __m256i tiny = _mm256_sub_epi32(
-        _mm256_castps_si256(_mm256_add_ps(_mm256_castsi256_ps(magnitude), half)),
-        _mm256_castps_si256(half));
+    const __m256i tiny =
+        _mm256_sub_epi32(_mm256_castps_si256(_mm256_add_ps(_mm256_castsi256_ps(magnitude), half)),
+                         _mm256_castps_si256(half));
     const __m256i quiet = _mm256_or_si256(
         _mm256_and_si256(_mm256_srli_epi32(magnitude, 13), set(0x3ff)), set(0x7e00));
     const auto pick = [](__m256i yes, __m256i no, __m256i m)

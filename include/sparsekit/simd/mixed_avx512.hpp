@@ -89,13 +89,11 @@ struct mixed<arch::avx512> {
     _mm512_mask_storeu_epi32(p, m, v);
   }
   template <class U>
-    requires(sizeof(U) == 1)
-  static SPARSEKIT_INLINE void store(U* p, s32 v) {
+  requires(sizeof(U) == 1) static SPARSEKIT_INLINE void store(U* p, s32 v) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_maskz_cvtepi32_epi8(all, v));
   }
   template <class U>
-    requires(sizeof(U) == 1)
-  static SPARSEKIT_INLINE void store(mask m, U* p, s32 v) {
+  requires(sizeof(U) == 1) static SPARSEKIT_INLINE void store(mask m, U* p, s32 v) {
     _mm_mask_storeu_epi8(p, m, _mm512_maskz_cvtepi32_epi8(all, v));
   }
 
@@ -160,7 +158,7 @@ struct mixed<arch::avx512> {
   }
   static constexpr bool has_dot4 = SPARSEKIT_HAS_AVX512_VNNI != 0;
   template <class U>
-  static constexpr bool flips = has_dot4 && std::is_signed_v<U>;
+  static constexpr bool flips = has_dot4&& std::is_signed_v<U>;
   template <class U>
   static SPARSEKIT_INLINE s32 dot4_kept(s32 sum, words x, words w) {
     return has_dot4 || !std::is_signed_v<U> ? dot4(sum, x, w) : dot4_signed(sum, x, w);
@@ -187,8 +185,8 @@ struct mixed<arch::avx512> {
     const __m512i up = _mm512_add_epi32(u, _mm512_add_epi32(last, _mm512_set1_epi32(0x7fff)));
     const __m512i magnitude = _mm512_and_si512(u, _mm512_set1_epi32(0x7fffffff));
     const mask nan = _mm512_cmpgt_epi32_mask(magnitude, _mm512_set1_epi32(0x7f800000));
-    const __m512i r = _mm512_mask_or_epi32(_mm512_srli_epi32(up, 16), nan, high,
-                                           _mm512_set1_epi32(0x40));
+    const __m512i r =
+        _mm512_mask_or_epi32(_mm512_srli_epi32(up, 16), nan, high, _mm512_set1_epi32(0x40));
     return _mm512_maskz_cvtepi32_epi16(all, r);
   }
   static SPARSEKIT_INLINE __m256i narrowed_f16(f32 v) {

@@ -1,5 +1,5 @@
-// mixed<arch::neon>, with or without dot products (sdot, udot), i8mm (usdot) and bf16, and 128-bit registers
-// of s32 sums.
+// mixed<arch::neon>, with or without dot products (sdot, udot), i8mm (usdot) and bf16, and 128-bit
+// registers of s32 sums.
 #pragma once
 
 #include "../core/bfloat16.hpp"
@@ -59,14 +59,15 @@ struct mixed<arch::neon> {
   }
 
   static SPARSEKIT_INLINE void store(float* p, f32 v) { vst1q_f32(p, v); }
-  static SPARSEKIT_INLINE void store(bfloat16* p, f32 v) { store_16(p, vmovn_u32(narrowed_bf16(v))); }
+  static SPARSEKIT_INLINE void store(bfloat16* p, f32 v) {
+    store_16(p, vmovn_u32(narrowed_bf16(v)));
+  }
   static SPARSEKIT_INLINE void store(float16* p, f32 v) {
     store_16(p, vreinterpret_u16_f16(vcvt_f16_f32(v)));
   }
   static SPARSEKIT_INLINE void store(std::int32_t* p, s32 v) { vst1q_s32(p, v); }
   template <class U>
-    requires(sizeof(U) == 1)
-  static SPARSEKIT_INLINE void store(U* p, s32 v) {
+  requires(sizeof(U) == 1) static SPARSEKIT_INLINE void store(U* p, s32 v) {
     const uint16x4_t half = vmovn_u32(vreinterpretq_u32_s32(v));
     const uint8x8_t b = vmovn_u16(vcombine_u16(half, half));
     const std::uint32_t w = vget_lane_u32(vreinterpret_u32_u8(b), 0);
@@ -101,8 +102,8 @@ struct mixed<arch::neon> {
   static SPARSEKIT_INLINE f32 odd(words w) {
     return vreinterpretq_f32_u32(vandq_u32(w, vdupq_n_u32(0xffff0000u)));
   }
-  // Not bfdot, which would halve the instructions: it rounds to odd and flushes subnormals, so that its
-  // sums would differ from those of every other ISA.
+  // Not bfdot, which would halve the instructions: it rounds to odd and flushes subnormals, so that
+  // its sums would differ from those of every other ISA.
   static SPARSEKIT_INLINE f32 dot2(f32 sum, words a, words b) {
 #if SPARSEKIT_HAS_NEON_BF16
     const bfloat16x8_t p = vreinterpretq_bf16_u32(a);

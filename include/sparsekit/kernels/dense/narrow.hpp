@@ -1,15 +1,16 @@
 // Y = W X for packed dense W of bf16, f16 or s8, in any mix of layouts of X and Y.
 //
-//   gemv_packed_dense_narrow   one contiguous column: bound by reading W, which streams through once
-//   gemm_packed_dense_narrow   all other calls
+//   gemv_packed_dense_narrow   one contiguous column: bound by reading W, which streams through
+//   once gemm_packed_dense_narrow   all other calls
 //
-// Lanes are rows of W. A step of a tile loads three registers of weights, broadcasts a word of each of
-// eight columns of X and does 24 multiply-adds or dot products (narrow_product.hpp). X is re-laid
-// into words once a block of columns, or where there is no workspace once a group of rows, in chunks that
-// stay in L1. Sums wait in a tile in memory between chunks and before the epilogue, whose code is apart.
+// Lanes are rows of W. A step of a tile loads three registers of weights, broadcasts a word of each
+// of eight columns of X and does 24 multiply-adds or dot products (narrow_product.hpp). X is
+// re-laid into words once a block of columns, or where there is no workspace once a group of rows,
+// in chunks that stay in L1. Sums wait in a tile in memory between chunks and before the epilogue,
+// whose code is apart.
 //
-// Lanes as columns of X (as f32 has it) would need no transpose of Y when X and Y are row-major, but the
-// same loads: not provided.
+// Lanes as columns of X (as f32 has it) would need no transpose of Y when X and Y are row-major,
+// but the same loads: not provided.
 #pragma once
 
 #include "narrow_product.hpp"
@@ -28,9 +29,9 @@ struct narrow_chunk {
   static constexpr index_t stride = words + 16;
 };
 
-/// sums[j * sums_step + i] += weights of row i times column j, over `steps` steps. Chains: sums that
-/// are kept apart, one a step in turn, and added at the end: few columns need them to hide latency.
-/// Not inlined: one copy serves every epilogue and layout.
+/// sums[j * sums_step + i] += weights of row i times column j, over `steps` steps. Chains: sums
+/// that are kept apart, one a step in turn, and added at the end: few columns need them to hide
+/// latency. Not inlined: one copy serves every epilogue and layout.
 template <class Product, int Vectors, int Tokens, int Chains, class T>
 SPARSEKIT_NOINLINE void add_narrow(const T* weights, index_t step, const std::uint32_t* x,
                                    index_t steps, typename Product::sum* sums, index_t sums_step) {
@@ -42,10 +43,10 @@ SPARSEKIT_NOINLINE void add_narrow(const T* weights, index_t step, const std::ui
   simd::unroll<tile>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
     sum[i] = lanes::load(sums + i / Vectors * sums_step + i % Vectors * w);
   });
-  simd::unroll<(Chains - 1) * tile>(
-      [&](auto i) SPARSEKIT_LAMBDA_INLINE { sum[tile + i] = lanes::zero(); });
-  const auto add = [&](const T* from, const std::uint32_t* numbers, auto chain)
-                       SPARSEKIT_LAMBDA_INLINE {
+  simd::unroll<(Chains - 1) * tile>([&](auto i)
+                                        SPARSEKIT_LAMBDA_INLINE { sum[tile + i] = lanes::zero(); });
+  const auto add = [&](const T* from, const std::uint32_t* numbers,
+                       auto chain) SPARSEKIT_LAMBDA_INLINE {
     // Odd columns first: the order of vdpbf16ps.
     simd::unroll<Product::parts>([&](auto part) SPARSEKIT_LAMBDA_INLINE {
       constexpr int p = Product::parts - 1 - part;
@@ -66,9 +67,8 @@ SPARSEKIT_NOINLINE void add_narrow(const T* weights, index_t step, const std::ui
   const index_t stride = step * Product::pair;
   index_t s = 0;
   for (; steps - s >= Chains; s += Chains) {
-    simd::unroll<Chains>([&](auto c) SPARSEKIT_LAMBDA_INLINE {
-      add(weights + c * stride, x + s + c, c);
-    });
+    simd::unroll<Chains>([&](auto c)
+                             SPARSEKIT_LAMBDA_INLINE { add(weights + c * stride, x + s + c, c); });
     weights += Chains * stride;
   }
   simd::unroll<Chains - 1>([&](auto c) SPARSEKIT_LAMBDA_INLINE {
@@ -93,13 +93,15 @@ struct narrow_groups {
   using sum = typename product::sum;
   using view = packed_dense_view<T>;
   static constexpr int w = lanes::width;
-  /// A tile. With sixteen registers a product in two parts needs some for what it widens: g++ 12 keeps
-  /// sums of 3 x 4 in memory, and those of 3 x 8 on AArch64, where it loads all numbers ahead.
+  /// A tile. With sixteen registers a product in two parts needs some for what it widens: g++ 12
+  /// keeps sums of 3 x 4 in memory, and those of 3 x 8 on AArch64, where it loads all numbers
+  /// ahead.
   static constexpr bool cramped = product::parts > 1 && accumulators<Arch> < 24;
   static constexpr bool neon = std::is_same_v<Arch, arch::neon>;
   static constexpr int vectors = cramped ? 2 : 3;
   static constexpr int tokens = neon ? 6 : cramped ? 4 : accumulators<Arch> / 3;
-  /// Columns that are re-laid side by side, and put into Y together: whole registers and whole tiles.
+  /// Columns that are re-laid side by side, and put into Y together: whole registers and whole
+  /// tiles.
   static constexpr index_t strip = neon ? 12 : w < 8 ? 8 : w;
 
   static index_t chunks(index_t depth) { return ceil_div(depth, chunk::columns); }
@@ -166,7 +168,7 @@ struct narrow_groups {
       } else {
         for_tiles<tokens>(0, count, [&](index_t t, auto tile) SPARSEKIT_LAMBDA_INLINE {
           add_narrow<product, registers, tile, 1>(from, step, x + t * chunk::stride, steps,
-                                                sums + t * view::group + v * w, view::group);
+                                                  sums + t * view::group + v * w, view::group);
         });
       }
     });
@@ -249,16 +251,15 @@ struct gemm_packed_dense_narrow {
     const index_t chunks = groups::chunks(c.a.cols());
     const index_t blocks = ceil_div(n, block);
     const index_t work = c.a.rows() * c.a.cols() / 8 * n;
-    const index_t parts =
-        ceil_div(task_count(c.policy, work, blocks * c.a.groups()), blocks);
+    const index_t parts = ceil_div(task_count(c.policy, work, blocks * c.a.groups()), blocks);
     const auto out = output_of<lanes>(c.y, c.epilogue, c.a.weight_sums.data());
     run_tasks(c.policy, blocks * parts, [&](index_t task, index_t worker) {
       const index_t first = task / parts * block;
       const index_t columns = n - first < block ? n - first : block;
       const index_t g0 = c.a.groups() * (task % parts) / parts;
       const index_t g1 = c.a.groups() * (task % parts + 1) / parts;
-      const bool whole = c.scratch.worker_bytes >=
-                         panel_bytes<typename Call::x_type>(c.a.cols(), columns);
+      const bool whole =
+          c.scratch.worker_bytes >= panel_bytes<typename Call::x_type>(c.a.cols(), columns);
       auto* const panel = c.scratch.template worker_as<std::uint32_t>(worker);
       const auto at = [&](index_t j, index_t i) SPARSEKIT_LAMBDA_INLINE {
         return panel + (j * chunks + i * strip) * chunk::stride;
@@ -302,8 +303,8 @@ struct gemv_packed_dense_narrow {
   static constexpr index_t on_stack = 16;
 
   template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
-                                   std::is_same_v<typename Call::y_layout, col_major>;
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major>&&
+      std::is_same_v<typename Call::y_layout, col_major>;
   template <class Call>
   static bool accepts(const Call& c) {
     return is_spmv(c);
@@ -311,9 +312,9 @@ struct gemv_packed_dense_narrow {
   template <class A>
   static workspace_size requirement(const A& a, index_t) {
     using X = std::conditional_t<std::is_same_v<T, std::int8_t>, T, float>;
-    return {.shared = bytes<X>(a.cols()) > bytes<T>(a.cols()) ? bytes<X>(a.cols())
-                                                              : bytes<T>(a.cols()),
-            .per_worker = 0};
+    return {
+        .shared = bytes<X>(a.cols()) > bytes<T>(a.cols()) ? bytes<X>(a.cols()) : bytes<T>(a.cols()),
+        .per_worker = 0};
   }
 
   template <class Call>

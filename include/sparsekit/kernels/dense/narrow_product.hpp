@@ -1,14 +1,15 @@
-// How weights of a narrow type meet X: what one step of a product is on each ISA, and the 32-bit words that
-// X is re-laid into for it.
+// How weights of a narrow type meet X: what one step of a product is on each ISA, and the 32-bit
+// words that X is re-laid into for it.
 //
-// A step takes `pair` columns of W, of which each row of a packed group holds one 32-bit word (f16: one
-// value). X becomes `parts` words a step, each of which is broadcast:
+// A step takes `pair` columns of W, of which each row of a packed group holds one 32-bit word (f16:
+// one value). X becomes `parts` words a step, each of which is broadcast:
 //
 //   f16                    1 part   x as f32; weights are widened
 //   bf16, X bf16, dot2     1 part   two x as they are, where dot2 is one instruction (or two)
 //   bf16 otherwise         2 parts  even and odd x as f32; weights are widened
-//   s8, dot4               1 part   four x, their sign changed where the instruction wants the other one
-//   s8 otherwise           2 parts  even and odd x as pairs of 16 bits; weights are widened
+//   s8, dot4               1 part   four x, their sign changed where the instruction wants the
+//   other one s8 otherwise           2 parts  even and odd x as pairs of 16 bits; weights are
+//   widened
 //
 // bf16 always adds odd columns first, so all ISAs and both types of X make the same sums.
 #pragma once
@@ -21,9 +22,9 @@ namespace kernels {
 
 /// Whether a dot product of bf16 pairs beats widened multiply-adds.
 template <class Arch>
-inline constexpr bool has_dot2 =
-    (std::is_same_v<Arch, arch::avx512> && SPARSEKIT_HAS_AVX512_BF16 != 0) ||
-    (std::is_same_v<Arch, arch::neon> && SPARSEKIT_HAS_NEON_BF16 != 0);
+inline constexpr bool has_dot2 = (std::is_same_v<Arch, arch::avx512> &&
+                                  SPARSEKIT_HAS_AVX512_BF16 != 0) ||
+                                 (std::is_same_v<Arch, arch::neon> && SPARSEKIT_HAS_NEON_BF16 != 0);
 
 template <class Arch, class T, class TX>
 struct narrow_product {
@@ -36,8 +37,8 @@ struct narrow_product {
   static constexpr int pair = static_cast<int>(packed_dense_view<T>::pair);
   static constexpr bool integers = std::is_same_v<T, std::int8_t>;
   /// Whether words hold x as it lies in memory.
-  static constexpr bool raw = integers ? mixed::has_dot4
-                                       : pair == 2 && std::is_same_v<TX, T> && has_dot2<Arch>;
+  static constexpr bool raw =
+      integers ? mixed::has_dot4 : pair == 2 && std::is_same_v<TX, T> && has_dot2<Arch>;
   static constexpr int parts = raw || pair == 1 ? 1 : 2;
   static constexpr bool flipped = [] {
     if constexpr (integers && raw) {
@@ -47,7 +48,8 @@ struct narrow_product {
     }
   }();
 
-  // ---- one step -----------------------------------------------------------------------------------
+  // ---- one step
+  // -----------------------------------------------------------------------------------
 
   /// A register of weights as part P wants them.
   template <int P>
@@ -89,7 +91,8 @@ struct narrow_product {
     }
   }
 
-  // ---- X as words ---------------------------------------------------------------------------------
+  // ---- X as words
+  // ---------------------------------------------------------------------------------
 
   /// `steps` steps of one column from x[k * stride], zero from k = depth on; part P of step s at
   /// out[P * part_step + s].
@@ -106,11 +109,12 @@ struct narrow_product {
     for (; s < steps; ++s) {
       TX e[pair] = {};
       for (index_t i = 0; i < pair && s * pair + i < depth; ++i) e[i] = x[(s * pair + i) * stride];
-      simd::unroll<parts>([&](auto p) SPARSEKIT_LAMBDA_INLINE { out[p * part_step + s] = word<p>(e); });
+      simd::unroll<parts>([&](auto p)
+                              SPARSEKIT_LAMBDA_INLINE { out[p * part_step + s] = word<p>(e); });
     }
   }
-  /// `steps` steps of up to `width` columns side by side, in rows ld apart; column j's words begin at
-  /// out[j * column_step]. Square tiles of words are transposed in registers.
+  /// `steps` steps of up to `width` columns side by side, in rows ld apart; column j's words begin
+  /// at out[j * column_step]. Square tiles of words are transposed in registers.
   static void relay_rows(const TX* x, index_t ld, index_t columns, index_t depth, index_t steps,
                          index_t part_step, index_t column_step, std::uint32_t* out) {
     constexpr int w = mixed::width;

@@ -1,11 +1,13 @@
-// y = A x for window-lookup steps of bf16, f16 and s8 (formats/lookup.hpp), one to three columns at a time.
+// y = A x for window-lookup steps of bf16, f16 and s8 (formats/lookup.hpp), one to three columns at
+// a time.
 //
-// As gemv_lookup does it, but a step has two (bf16, f16) or four (s8) slots a row, which become one word: the
-// window is looked up for all of them at once, and dot2 or dot4 sums their products. Where x is f32 and
-// weights are not, the window holds f32 and is looked up once for each slot of a pair.
+// As gemv_lookup does it, but a step has two (bf16, f16) or four (s8) slots a row, which become one
+// word: the window is looked up for all of them at once, and dot2 or dot4 sums their products.
+// Where x is f32 and weights are not, the window holds f32 and is looked up once for each slot of a
+// pair.
 //
-// x is copied to scratch with zeros behind its end. Without a workspace only short columns have room on the
-// stack; longer ones are read where they are by plain loops, which is correct and slow.
+// x is copied to scratch with zeros behind its end. Without a workspace only short columns have
+// room on the stack; longer ones are read where they are by plain loops, which is correct and slow.
 #pragma once
 
 #include "../../simd/lookup_narrow.hpp"
@@ -24,9 +26,9 @@ struct narrow_window {
   // Beyond 64 elements of f32 a window has no registers: they are gathered.
   static constexpr bool gathered = elements > 64;
   using floats = simd::window<Arch, float, gathered ? 64 : elements>;
-  using window = std::conditional_t<sizeof(T) == 1, simd::byte_window<Arch, Bytes>,
-                                    std::conditional_t<std::is_same_v<TX, float>, floats,
-                                                       simd::half_window<Arch, Bytes>>>;
+  using window = std::conditional_t<
+      sizeof(T) == 1, simd::byte_window<Arch, Bytes>,
+      std::conditional_t<std::is_same_v<TX, float>, floats, simd::half_window<Arch, Bytes>>>;
   window w;
   const TX* x;
 
@@ -83,8 +85,9 @@ struct gemv_lookup_narrow {
   using view = lookup_view<const T>;
   static constexpr bool integers = std::is_integral_v<sum>;
   /// Columns that share one pass over the stream.
-  static constexpr index_t group = std::is_same_v<Arch, arch::avx512> ? 3
-                                   : std::is_same_v<Arch, arch::scalar> ? 1 : 2;
+  static constexpr index_t group = std::is_same_v<Arch, arch::avx512>   ? 3
+                                   : std::is_same_v<Arch, arch::scalar> ? 1
+                                                                        : 2;
   static constexpr index_t stack_bytes = 16384;
   /// Elements behind the end of x that the last window may reach.
   static constexpr index_t margin = 256 / index_t{sizeof(T)};
@@ -107,8 +110,8 @@ struct gemv_lookup_narrow {
     const index_t stride = column_stride(c.a.cols());
     const index_t bytes = stride * index_t{sizeof(TX)};
     const bool in_workspace = c.scratch.shared_bytes >= bytes;
-    TX* const room = in_workspace ? c.scratch.template shared_as<TX>()
-                                  : reinterpret_cast<TX*>(on_stack);
+    TX* const room =
+        in_workspace ? c.scratch.template shared_as<TX>() : reinterpret_cast<TX*>(on_stack);
     const index_t fit = (in_workspace ? c.scratch.shared_bytes : stack_bytes) / bytes;
     const index_t at_once = std::clamp(fit, index_t{1}, group);
     for (index_t n = 0; n < c.x.cols(); n += at_once) {
@@ -188,13 +191,13 @@ struct gemv_lookup_narrow {
         constexpr int shift = simd::shift_of_kept<Arch, TX>();
         for (index_t r = 0; finite && r < rows; r += lanes::width) {
           const auto weights = lanes::load(c.a.weight_sums.data() + row + r);
-          lanes::store(s + r, lanes::sub(lanes::load(s + r),
-                                         lanes::mul(lanes::broadcast(shift), weights)));
+          lanes::store(
+              s + r, lanes::sub(lanes::load(s + r), lanes::mul(lanes::broadcast(shift), weights)));
         }
       }
       if constexpr (Call::y_layout::rows_contiguous) {
-        const auto out = output_of<simd::lanes<arch::scalar, sum>>(c.y, c.epilogue,
-                                                                   c.a.weight_sums.data());
+        const auto out =
+            output_of<simd::lanes<arch::scalar, sum>>(c.y, c.epilogue, c.a.weight_sums.data());
         for (index_t r = 0; r < rows; ++r) out.put(s[r], row + r, column + n, simd::all_lanes{});
       } else {
         const auto out = output_of<lanes>(c.y, c.epilogue, c.a.weight_sums.data());
@@ -211,9 +214,12 @@ struct gemv_lookup_narrow {
   static void sum_columns(const view& a, index_t block, index_t count, const TX* x, index_t stride,
                           sum* sums) {
     switch (a.window_bytes) {
-      case 64: return sum_columns_of<64>(a, block, count, x, stride, sums);
-      case 128: return sum_columns_of<128>(a, block, count, x, stride, sums);
-      default: return sum_columns_of<256>(a, block, count, x, stride, sums);
+      case 64:
+        return sum_columns_of<64>(a, block, count, x, stride, sums);
+      case 128:
+        return sum_columns_of<128>(a, block, count, x, stride, sums);
+      default:
+        return sum_columns_of<256>(a, block, count, x, stride, sums);
     }
   }
   template <int Bytes, class TX>
@@ -224,7 +230,8 @@ struct gemv_lookup_narrow {
     });
   }
 
-  /// sums[n * block_rows + r] for the rows of a block. Not inlined: it does not depend on the epilogue.
+  /// sums[n * block_rows + r] for the rows of a block. Not inlined: it does not depend on the
+  /// epilogue.
   template <int Bytes, int N, class TX>
   static SPARSEKIT_NOINLINE void block_sums(const view& a, index_t block, const TX* x,
                                             index_t stride, sum* sums) {
@@ -255,15 +262,14 @@ struct gemv_lookup_narrow {
         simd::unroll<vectors>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
           lanes::store(lane + v * lanes::width, total[n * vectors + v]);
         });
-        simd::unroll<static_cast<int>(view::slice_rows)>([&](auto l) SPARSEKIT_LAMBDA_INLINE {
-          sums[n * view::block_rows + row[l]] = lane[l];
-        });
+        simd::unroll<static_cast<int>(view::slice_rows)>(
+            [&](auto l) SPARSEKIT_LAMBDA_INLINE { sums[n * view::block_rows + row[l]] = lane[l]; });
       });
     }
   }
 
-  /// The same sums by plain loops: when x holds Inf or NaN, where an empty slot meets a zero with the sign
-  /// that x has, and when there is no room for a copy of x.
+  /// The same sums by plain loops: when x holds Inf or NaN, where an empty slot meets a zero with
+  /// the sign that x has, and when there is no room for a copy of x.
   template <class TX, class Layout>
   static SPARSEKIT_NOINLINE void kept_block_sums(const view& a, index_t block,
                                                  dense_view<const TX, Layout> x, index_t column,
