@@ -222,7 +222,7 @@ TEST_CASE("calibrations are saved and loaded, and every damage is named") {
   CHECK(code(sealed(body)) == sk::errc::ok);
   CHECK(code(sealed(body + "f32\n")) == sk::errc::bad_line);
   std::string edited = body;
-  edited.replace(edited.find("f32 dense 0 ") + 12, 1, "-");
+  edited[edited.find("f32 dense 0 ") + 12] = '-';
   CHECK(code(sealed(edited)) == sk::errc::bad_line);
   edited = body;
   edited.replace(edited.find("f64 quads 1"), 11, "f64 quods 1");

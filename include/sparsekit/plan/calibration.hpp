@@ -108,7 +108,8 @@ inline std::string save_calibration(const calibration& c) {
         text += (table == &c.f32 ? "f32 " : "f64 ") + plan::word_of(static_cast<form>(f)) + " " +
                 std::to_string(regime);
         for (const double v : table->of[f][regime]) {
-          text += " " + std::to_string(static_cast<std::int64_t>(v * 1e6 + 0.5));
+          text += ' ';  // not " " + …: g++ 12 warns of an overlap in that (PR 105651)
+          text += std::to_string(static_cast<std::int64_t>(v * 1e6 + 0.5));
         }
         text += "\n";
       }
