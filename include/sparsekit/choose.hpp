@@ -136,14 +136,16 @@ class chooser {
       }
       if (options.max_bytes > 0 && list.at[k].bytes / 5 * 4 > options.max_bytes) nearest[k] = 1e300;
     }
+    // Dense always: how far the model is off must not decide whether anybody notices.
     form_set timed;
-    for (int picked = 0; picked < most; ++picked) {
+    for (int k = 0; k < list.size; ++k) {
+      if (list.at[k].choice.kind == form::dense && nearest[k] < 1e300) timed.add(form::dense);
+    }
+    while (timed.size() < most) {
       int best = -1;
       for (int k = 0; k < list.size; ++k) {
-        if (timed.has(list.at[k].choice.kind)) continue;
-        const bool dense = list.at[k].choice.kind == form::dense && picked == most - 1;
-        if (nearest[k] >= near && !(dense && nearest[k] < 1e300)) continue;
-        if (best < 0 || dense || nearest[k] < nearest[best]) best = k;
+        if (timed.has(list.at[k].choice.kind) || nearest[k] >= near) continue;
+        if (best < 0 || nearest[k] < nearest[best]) best = k;
       }
       if (best < 0) break;
       timed.add(list.at[best].choice.kind);
