@@ -1,7 +1,7 @@
 // Y = epilogue(W X) where an external library computes W X: it writes Y, and the epilogue passes
-// over that once more. What the library cannot promise is done by our own kernels: X that is not
-// finite, where a zero weight must hide it; and, without a workspace, epilogues that read the old
-// Y.
+// over that once more. What the library cannot promise is ours to do: columns of X that are not
+// finite, from which a zero weight must shield a row; and, without a workspace, epilogues that read
+// the old Y.
 #pragma once
 
 #include "../../formats/external_dense.hpp"
@@ -31,7 +31,7 @@ struct gemm_external {
   template <class Call>
   static void run(const Call& c) {
     using E = std::remove_cvref_t<decltype(c.epilogue)>;
-    if (c.a.cols() == 0 || (c.a.has_zeros() && !is_finite(c.x))) return run_own(c);
+    if (c.a.cols() == 0) return run_own(c);
     if constexpr (!E::reads_y) {
       product(c, c.x, c.y);
       if constexpr (!std::is_same_v<E, identity_epilogue>) finish(c, c.y, 0);
@@ -67,6 +67,26 @@ struct gemm_external {
                                     c.a.weights.ld(), Call::matrix::layout::rows_contiguous,
                                     x.data(), x.ld(), X::rows_contiguous, y.data(), y.ld(),
                                     Y::rows_contiguous});
+    if (c.a.has_zeros() && !is_finite(x)) repair(c, x, y);
+  }
+
+  /// Columns of x that are not finite once more, by plain loops that leave zero weights out. Only
+  /// those: the others keep the bits that the library gave them.
+  template <class Call, class X, class Y>
+  static void repair(const Call& c, const dense_view<const T, X>& x, const dense_view<T, Y>& y) {
+    for (index_t j = 0; j < x.cols(); ++j) {
+      bool finite = true;
+      for (index_t k = 0; k < x.rows(); ++k) finite = finite && simd::is_finite(x(k, j));
+      if (finite) continue;
+      for (index_t r = 0; r < c.a.rows(); ++r) {
+        T sum{0};
+        for (index_t k = 0; k < x.rows(); ++k) {
+          const T w = c.a.weights(r, k);
+          if (w != T{0}) sum = simd::lanes<arch::scalar, T>::fma(w, x(k, j), sum);
+        }
+        y(r, j) = sum;
+      }
+    }
   }
 
   /// Columns [first, first + sums.cols()) of Y = epilogue(sums). Sums may be Y itself.
