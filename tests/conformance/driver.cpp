@@ -94,7 +94,11 @@ bool call_space<T>::prepare(const kernel_entry<T>& entry, const operand& a, cons
     const index_t shared = sparsekit::round_up(need.shared, line);
     const index_t each = sparsekit::round_up(need.per_worker, line) - spec.short_bytes;
     lay_out_scratch(shared_, shared, at.at);
-    lay_out_scratch(workers_, sparsekit::round_up(each < 0 ? 0 : each, line) * workers, at.at);
+    // One that is too small ends where it says: what is written beyond shows.
+    const bool is_short = spec.short_bytes > 0;
+    const index_t usable = each < 0 ? 0 : each;
+    lay_out_scratch(workers_, is_short ? usable : sparsekit::round_up(usable, line) * workers,
+                    is_short ? edge::left : at.at);
     call_.scratch = {.shared = shared_.data(),
                      .workers = workers_.data(),
                      .shared_bytes = shared,

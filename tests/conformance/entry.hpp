@@ -66,7 +66,8 @@ struct kernel_entry {
   std::string variant;  ///< index types and option of the operand
   bool x_row_major = false;
   bool y_row_major = false;
-  bool full = true;               ///< tried with everything, par(executor) included; others with less
+  bool full = true;               ///< tried with everything; others with less
+  bool parallel = true;           ///< compiled for par(executor)
   bool any_order = false;         ///< takes unsorted and repeated entries
   bool zeros_are_absent = false;  ///< a stored zero is no entry (dense)
   index_t largest_index = 0;

@@ -105,6 +105,7 @@ void with_chain(epilogue_kind kind, sparsekit::array_view<const T> bias_rows,
 /// All of them in one type. Not inlined: a kernel calls it from dozens of unrolled places.
 template <class T>
 struct any_epilogue : sparsekit::epilogue_base {
+  static constexpr bool reads_y = true;  // some kinds do
   epilogue_kind kind = epilogue_kind::identity;
   sparsekit::array_view<const T> bias_rows;
   sparsekit::array_view<const T> bias_columns;

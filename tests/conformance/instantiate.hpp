@@ -14,22 +14,6 @@
 
 namespace sparsekit_test {
 
-template <class... Types>
-struct type_list {};
-
-/// The instruction sets that this build can run.
-using compiled_archs = type_list<
-#if SPARSEKIT_HAS_NEON
-    sparsekit::arch::neon,
-#endif
-#if SPARSEKIT_HAS_AVX512
-    sparsekit::arch::avx512,
-#endif
-#if SPARSEKIT_HAS_AVX2
-    sparsekit::arch::avx2,
-#endif
-    sparsekit::arch::scalar>;
-
 /// How many roundings a term may go through: all that follow in its sum, for a kernel that adds one by
 /// one. Kernels with several accumulators can be held to less.
 template <class Kernel>
@@ -95,9 +79,9 @@ struct binding {
 };
 
 /// An entry for each option of the operand type.
-template <class Kernel, class T, class Operand, class X, class Y, bool Full>
+template <class Kernel, class T, class Operand, class X, class Y, bool Full, bool Parallel>
 void add_entries(const std::string& name) {
-  using bound = binding<Kernel, T, Operand, X, Y, Full>;
+  using bound = binding<Kernel, T, Operand, X, Y, Parallel>;
   const std::vector<std::string> options = Operand::options();
   for (std::size_t i = 0; i < options.size(); ++i) {
     kernel_entry<T> e;
@@ -106,6 +90,7 @@ void add_entries(const std::string& name) {
     e.x_row_major = X::rows_contiguous;
     e.y_row_major = Y::rows_contiguous;
     e.full = Full;
+    e.parallel = Parallel;
     e.any_order = Operand::any_order;
     e.zeros_are_absent = Operand::zeros_are_absent;
     e.largest_index = Operand::largest_index;
@@ -124,18 +109,18 @@ void add_entries(const std::string& name) {
   }
 }
 
-/// Layouts of X and Y. All four, and calls with threads, for the main operand type on the ISA that this build
-/// is for; the other ISAs and index types, which share most of the code, only with equal layouts. (Every
-/// ISA is that of one configuration, and building everything in each of them takes three times as long.)
+/// Layouts of X and Y: all four for the main operand type; for the other index types, which share most of
+/// the code, only equal layouts. Calls with threads for equal layouts of the main operand type: tasks are
+/// cut before layouts matter. (An instantiation costs seconds of compiling, so each must be worth it.)
 template <class Kernel, class T, class Operand, bool Full>
 void add_layouts(const std::string& name) {
   using R = sparsekit::row_major;
   using C = sparsekit::col_major;
-  add_entries<Kernel, T, Operand, R, R, Full>(name);
-  add_entries<Kernel, T, Operand, C, C, Full>(name);
+  add_entries<Kernel, T, Operand, R, R, Full, Full>(name);
+  add_entries<Kernel, T, Operand, C, C, Full, Full>(name);
   if constexpr (Full) {
-    add_entries<Kernel, T, Operand, R, C, Full>(name);
-    add_entries<Kernel, T, Operand, C, R, Full>(name);
+    add_entries<Kernel, T, Operand, R, C, Full, false>(name);
+    add_entries<Kernel, T, Operand, C, R, Full, false>(name);
   }
 }
 template <class Kernel, class T, bool Full, class... Operands>
@@ -143,25 +128,20 @@ void add_operands(const std::string& name, operand_list<Operands...>) {
   (add_layouts<Kernel, T, Operands, Full>(name), ...);
 }
 
-template <class Arch, class T, class Format, bool Main>
-void add_arch() {
+/// The kernels of a format on the ISA that this build is for; every ISA has a configuration of its own.
+template <class T, class Format, bool Main>
+void add_format() {
+  using arch = sparsekit::native_arch;
   using variants = operand_variants<Format, T>;
   using operands = std::conditional_t<Main, typename variants::main, typename variants::others>;
-  constexpr bool native = std::is_same_v<Arch, sparsekit::native_arch>;
-  if constexpr (Main || native) {
-    const std::string type = type_name<T>;
-#define SPARSEKIT_KERNEL(id, operation, fmt, tile)                              \
-  if constexpr (std::is_same_v<Format, format::fmt>) {                          \
-    add_operands<sparsekit::kernels::id<Arch, T>, T, Main && native>(           \
-        #operation "-" + type + "-" #fmt "-" #tile "-" + Arch::name, operands{}); \
+  const std::string type = type_name<T>;
+#define SPARSEKIT_KERNEL(id, operation, fmt, tile)                          \
+  if constexpr (std::is_same_v<Format, format::fmt>) {                      \
+    add_operands<sparsekit::kernels::id<arch, T>, T, Main>(                 \
+        #operation "-" + type + "-" #fmt "-" #tile "-" + arch::name, operands{}); \
   }
 #include "sparsekit/kernels/table.inc"
 #undef SPARSEKIT_KERNEL
-  }
-}
-template <class T, class Format, bool Main, class... Archs>
-void add_archs(type_list<Archs...>) {
-  (add_arch<Archs, T, Format, Main>(), ...);
 }
 
 }  // namespace sparsekit_test

@@ -226,7 +226,7 @@ TEST_CASE("faulty kernels are caught") {
   CHECK_FALSE(is_caught(fault::none, kernels));
   int caught = 0;
   for (const named_fault& f : all_faults) {
-    INFO(f.name);
+    INFO(std::string(f.name));
     const bool found = is_caught(f.f, kernels);
     CHECK(found);
     caught += found ? 1 : 0;

@@ -353,6 +353,11 @@ struct operand_variants<format::nm, T> {
   using others = operand_list<>;
 };
 template <class T>
+struct operand_variants<format::structured, T> {
+  using main = operand_list<structured_operand<T>>;
+  using others = operand_list<>;
+};
+template <class T>
 struct operand_variants<format::lookup, T> {
   using main = operand_list<lookup_operand<T>>;
   using others = operand_list<>;

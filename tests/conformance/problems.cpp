@@ -2,6 +2,7 @@
 #include "problems.hpp"
 
 #include <limits>
+#include <stdexcept>
 
 namespace sparsekit_test {
 namespace {
@@ -11,7 +12,8 @@ constexpr index_t most_columns = 130;
 /// Row r has r entries: every remainder of every unrolled loop over entries.
 template <class T>
 problem<T> staircase(index_t rows, numbers kind, index_t columns) {
-  problem<T> p = make_problem<T>("staircase", pattern::empty, rows, rows, 0, kind, columns);
+  const std::string name = "staircase of " + std::to_string(rows);
+  problem<T> p = make_problem<T>(name, pattern::empty, rows, rows, 0, kind, columns);
   rng random(11);
   for (index_t r = 0; r < rows; ++r) {
     for (index_t k = 0; k < r; ++k) {
@@ -109,6 +111,10 @@ std::vector<trial<T>> make_trials() {
   constexpr T inf = std::numeric_limits<T>::infinity();
   std::vector<trial<T>> out;
   const auto add = [&](problem<T>&& p) -> trial<T>& {
+    // Adapted problems are kept by name.
+    for (const trial<T>& t : out) {
+      if (t.p.name == p.name) throw std::logic_error("two problems are named " + p.name);
+    }
     out.push_back({std::move(p)});
     return out.back();
   };

@@ -155,10 +155,12 @@ void check_products(report& to, const entries<T>& kernels, bool empty_too) {
       const std::vector<case_spec> cases = cases_of(e, t, empty_too);
       // Each case with the matrix in one of these places.
       constexpr std::size_t places = 3;
+      constexpr std::size_t edges[places] = {0, 1, 4};  // right, left, right but not aligned
       for (std::size_t place = 0; place < places; ++place) {
-        lazy_operand<T> a(e, p, all_placements[place * 2]);
+        const placement edge = all_placements[edges[place]];
+        lazy_operand<T> a(e, p, edge);
         for (std::size_t i = place; i < cases.size(); i += places) {
-          if (!to.wants(e.kernel, details_of(e, p, all_placements[place * 2], cases[i]))) continue;
+          if (!to.wants(e.kernel, details_of(e, p, edge, cases[i]))) continue;
           if (!space.prepare(e, a.get(), p, cases[i])) continue;
           run_watched(to, space);
           judge(to, e, p, cases[i], space);
@@ -236,7 +238,7 @@ void check_workers(report& to, const entries<T>& kernels) {
                                          {order::threads, 4}};
   call_space<T> space;
   for (const kernel_entry<T>& e : kernels) {
-    if (!e.full) continue;
+    if (!e.parallel) continue;
     for (const problem<T>* p :
          {&adapted(e, medium_problem<T>()), &adapted(e, vector_problem<T>())}) {
       lazy_operand<T> a(e, *p, {});

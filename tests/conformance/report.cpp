@@ -69,7 +69,7 @@ bool report::wants(const std::string& kernel, const std::string& details) {
 
 void report::ran(bool proves) {
   ++current_->ran;
-  current_->skip = stride() - 1;
+  current_->skip = quiet_ ? 0 : stride() - 1;  // mutants: there is one kernel only
   if (proves) ++current_->proved;
 }
 
