@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "../core/checked.hpp"
 #include "../status.hpp"
 
 namespace sparsekit {
