@@ -31,7 +31,13 @@ struct gemm_external {
   template <class Call>
   static void run(const Call& c) {
     using E = std::remove_cvref_t<decltype(c.epilogue)>;
-    if (c.a.cols() == 0) return run_own(c);
+    if (c.a.cols() == 0) {  // no operand to point at
+      const auto out = output_of<simd::lanes<arch::scalar, T>>(c.y, c.epilogue);
+      for (index_t r = 0; r < c.a.rows(); ++r) {
+        for (index_t j = 0; j < c.x.cols(); ++j) out.put(T{0}, r, j, simd::all_lanes{});
+      }
+      return;
+    }
     if constexpr (!E::reads_y) {
       product(c, c.x, c.y);
       if constexpr (!std::is_same_v<E, identity_epilogue>) finish(c, c.y, 0);
