@@ -120,6 +120,12 @@ struct any_epilogue : sparsekit::epilogue_base {
   sparsekit::status check(sparsekit::extents) const { return {}; }
 };
 
+/// Of those that do not read y, for kernels that ask (kernels::asks_for_y).
+template <class T>
+struct epilogue_without_y : any_epilogue<T> {
+  static constexpr bool reads_y = false;
+};
+
 /// A value and how far a correct result may be from it.
 template <class W>
 struct bounded {

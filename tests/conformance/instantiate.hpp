@@ -1,5 +1,6 @@
-// From rows of the kernel table to entries of the registry. A source file of this folder says which format
-// and element type it compiles (CMakeLists.txt generates them), so that builds run in parallel.
+// From rows of the kernel table to entries of the registry. A source file of this folder says which
+// format and element type it compiles (CMakeLists.txt generates them), so that builds run in
+// parallel.
 #pragma once
 
 #include <memory>
@@ -14,8 +15,8 @@
 
 namespace sparsekit_test {
 
-/// How many roundings a term may go through: all that follow in its sum, for a kernel that adds one by
-/// one. Kernels with several accumulators can be held to less.
+/// How many roundings a term may go through: all that follow in its sum, for a kernel that adds one
+/// by one. Kernels with several accumulators can be held to less.
 template <class Kernel>
 struct summation {
   static index_t depth(index_t terms) { return terms; }
@@ -42,20 +43,27 @@ template <class Kernel, class T, class Operand, class X, class Y, bool Parallel>
 struct binding {
   template <class F>
   static auto with_call(const erased_call<T>& e, const F& f) {
+    if constexpr (sparsekit::kernels::asks_for_y<Kernel>) {
+      if (!reads_y(e.epilogue->kind))
+        return with_epilogue(e, epilogue_without_y<T>{*e.epilogue}, f);
+    }
+    return with_epilogue(e, *e.epilogue, f);
+  }
+  template <class E, class F>
+  static auto with_epilogue(const erased_call<T>& e, const E& epilogue, const F& f) {
     const auto a = static_cast<const Operand&>(*e.a).view();
     const sparsekit::dense_view<const T, X> x(e.x, e.cols, e.columns, e.x_ld);
     const sparsekit::dense_view<T, Y> y(e.y, e.rows, e.columns, e.y_ld);
     if constexpr (Parallel) {
       if (e.executor != nullptr) {
-        return f(call_t<decltype(sparsekit::par(*e.executor))>{sparsekit::par(*e.executor), a, x, y,
-                                                              *e.epilogue, e.scratch});
+        const auto par = sparsekit::par(*e.executor);
+        return f(call_t<std::remove_const_t<decltype(par)>, E>{par, a, x, y, epilogue, e.scratch});
       }
     }
-    return f(call_t<sparsekit::sequential_policy>{sparsekit::seq, a, x, y, *e.epilogue, e.scratch});
+    return f(call_t<sparsekit::sequential_policy, E>{sparsekit::seq, a, x, y, epilogue, e.scratch});
   }
-  template <class Policy>
-  using call_t =
-      sparsekit::kernels::call<Policy, typename Operand::view_type, T, X, Y, any_epilogue<T>>;
+  template <class Policy, class E>
+  using call_t = sparsekit::kernels::call<Policy, typename Operand::view_type, T, X, Y, E>;
 
   static bool accepts(const erased_call<T>& e) {
     return with_call(e, [](const auto& c) {
@@ -109,9 +117,10 @@ void add_entries(const std::string& name) {
   }
 }
 
-/// Layouts of X and Y: all four for the main operand type; for the other index types, which share most of
-/// the code, only equal layouts. Calls with threads for equal layouts of the main operand type: tasks are
-/// cut before layouts matter. (An instantiation costs seconds of compiling, so each must be worth it.)
+/// Layouts of X and Y: all four for the main operand type; for the other index types, which share
+/// most of the code, only equal layouts. Calls with threads for equal layouts of the main operand
+/// type: tasks are cut before layouts matter. (An instantiation costs seconds of compiling, so each
+/// must be worth it.)
 template <class Kernel, class T, class Operand, bool Full>
 void add_layouts(const std::string& name) {
   using R = sparsekit::row_major;
@@ -128,16 +137,17 @@ void add_operands(const std::string& name, operand_list<Operands...>) {
   (add_layouts<Kernel, T, Operands, Full>(name), ...);
 }
 
-/// The kernels of a format on the ISA that this build is for; every ISA has a configuration of its own.
+/// The kernels of a format on the ISA that this build is for; every ISA has a configuration of its
+/// own.
 template <class T, class Format, bool Main>
 void add_format() {
   using arch = sparsekit::native_arch;
   using variants = operand_variants<Format, T>;
   using operands = std::conditional_t<Main, typename variants::main, typename variants::others>;
   const std::string type = type_name<T>;
-#define SPARSEKIT_KERNEL(id, operation, fmt, tile)                          \
-  if constexpr (std::is_same_v<Format, format::fmt>) {                      \
-    add_operands<sparsekit::kernels::id<arch, T>, T, Main>(                 \
+#define SPARSEKIT_KERNEL(id, operation, fmt, tile)                                \
+  if constexpr (std::is_same_v<Format, format::fmt>) {                            \
+    add_operands<sparsekit::kernels::id<arch, T>, T, Main>(                       \
         #operation "-" + type + "-" #fmt "-" #tile "-" + arch::name, operands{}); \
   }
 #include "sparsekit/kernels/table.inc"

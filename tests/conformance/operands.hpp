@@ -9,7 +9,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <numeric>
@@ -18,6 +17,7 @@
 
 #include "entry.hpp"
 #include "sparsekit/kernels/select.hpp"
+#include "support/plain_product.hpp"
 
 namespace sparsekit_test {
 
@@ -185,24 +185,6 @@ struct dense_operand : operand {
   guarded<T> values;
 };
 
-/// A library of three loops, for kernels that call one.
-template <class T>
-struct plain_product {
-  void operator()(const sparsekit::external_product<T>& p) const {
-    const auto at = [](index_t i, index_t j, index_t ld, bool row_major) {
-      return row_major ? i * ld + j : i + j * ld;
-    };
-    for (index_t i = 0; i < p.rows; ++i) {
-      for (index_t j = 0; j < p.columns; ++j) {
-        T sum{0};
-        for (index_t k = 0; k < p.depth; ++k) {
-          sum = std::fma(p.w[at(i, k, p.w_ld, p.w_row_major)], p.x[at(k, j, p.x_ld, p.x_row_major)], sum);
-        }
-        p.y[at(i, j, p.y_ld, p.y_row_major)] = sum;
-      }
-    }
-  }
-};
 template <class T, class Layout>
 struct external_operand : dense_operand<T, Layout> {
   using view_type = sparsekit::external_dense_view<const T, Layout, plain_product<T>>;

@@ -10,43 +10,18 @@
 #include <sparsekit/pack/dense.hpp>
 #include <vector>
 
-#include "support/guard.hpp"
+#include "support/dense_matrix.hpp"
 #include "support/rng.hpp"
 
 namespace sk = sparsekit;
 using sk::index_t;
 using sparsekit_test::edge;
 using sparsekit_test::guarded;
+using sparsekit_test::matrix;
 using sparsekit_test::rng;
+using sparsekit_test::shape;
 
 namespace {
-
-/// A dense matrix between guard pages, its leading dimension a little too wide.
-template <class T, class Layout>
-struct matrix {
-  index_t rows, cols, ld;
-  guarded<T> data;
-
-  matrix(index_t r, index_t c, index_t gap, edge e)
-      : rows(r), cols(c), ld((Layout::rows_contiguous ? c : r) + gap), data(span(), e) {}
-  index_t span() const {
-    const index_t lines = Layout::rows_contiguous ? rows : cols;
-    return lines == 0 ? 0 : (lines - 1) * ld + (Layout::rows_contiguous ? cols : rows);
-  }
-  sk::dense_view<T, Layout> view() { return {data.data(), rows, cols, ld}; }
-  sk::dense_view<const T, Layout> const_view() { return view(); }
-  template <class F>
-  void fill(F&& f) {
-    auto v = view();
-    for (index_t r = 0; r < rows; ++r) {
-      for (index_t c = 0; c < cols; ++c) v(r, c) = f();
-    }
-  }
-};
-
-struct shape {
-  index_t m, k, n;
-};
 
 /// All mixes of layouts for one shape: small integers, so the result must be exact.
 template <class T, class W, class X, class Y, bool Packed>

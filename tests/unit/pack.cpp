@@ -12,40 +12,13 @@
 #include "sparsekit/pack/pack.hpp"
 #include "support/allocation_failure.hpp"
 #include "support/describe.hpp"
-#include "support/generators.hpp"
+#include "support/packed_bytes.hpp"
 
 namespace sk = sparsekit;
 using sk::index_t;
 using namespace sparsekit_test;
 
 namespace {
-
-template <class T>
-sk::csr_view<const T> view_of(const csr_arrays<T>& a) {
-  return {{a.rows, a.cols}, a.row_ptr, a.columns, a.values};
-}
-
-csr_arrays<float> weights(index_t rows, index_t cols, double density, std::uint64_t stream) {
-  rng random(stream);
-  return make_csr<float, std::int32_t, std::int32_t>(pattern::uniform, rows, cols, density, random,
-                                                     small_integers{});
-}
-
-/// A copy of bytes on a 64-byte boundary, as a mapped file has them.
-sk::buffer<std::byte> aligned_copy(sk::array_view<const std::byte> bytes) {
-  sk::buffer<std::byte> copy;
-  REQUIRE(copy.allocate(bytes.size()));
-  std::memcpy(copy.data(), bytes.data(), static_cast<std::size_t>(bytes.size()));
-  return copy;
-}
-
-/// The checksum set right, so that damage reaches the checks behind it.
-void seal(sk::buffer<std::byte>& bytes) {
-  sk::packed_header h;
-  std::memcpy(&h, bytes.data(), sizeof h);
-  h.checksum = sk::packed_checksum_of(bytes.data(), bytes.size());
-  std::memcpy(bytes.data(), &h, sizeof h);
-}
 
 sk::status status_of(sk::array_view<const std::byte> bytes) {
   return sk::quad_matrix<float>::view_of(bytes).error();
@@ -54,7 +27,7 @@ sk::status status_of(sk::array_view<const std::byte> bytes) {
 }  // namespace
 
 TEST_CASE("pack refuses bad column counts and invalid sources by name") {
-  const auto a = weights(5, 7, 0.5, 1);
+  const auto a = weights<float>(5, 7, 0.5, 1);
   CHECK(sk::pack(view_of(a), {.columns = {}}).error().code == sk::errc::bad_argument);
   CHECK(sk::pack(view_of(a), {.columns = {0}}).error().code == sk::errc::bad_argument);
   const sk::status negative = sk::pack(view_of(a), {.columns = {16, -3}}).error();
@@ -64,13 +37,13 @@ TEST_CASE("pack refuses bad column counts and invalid sources by name") {
   auto out_of_range = a;
   out_of_range.columns[0] = 7;
   CHECK(sk::pack(view_of(out_of_range)).error().code == sk::errc::column_out_of_range);
-  auto unsorted = weights(1, 8, 1.0, 2);
+  auto unsorted = weights<float>(1, 8, 1.0, 2);
   std::swap(unsorted.columns[2], unsorted.columns[3]);
   CHECK(sk::pack(view_of(unsorted)).error().code == sk::errc::not_sorted);
 }
 
 TEST_CASE("pack survives each allocation that fails") {
-  const auto a = weights(40, 300, 0.3, 3);
+  const auto a = weights<float>(40, 300, 0.3, 3);
   for (index_t columns : {1, 64}) {
     const auto allocations = fail_each_allocation([&] {
       sk::packed_matrix<float> w;
@@ -148,7 +121,7 @@ TEST_CASE("the bits of a column depend neither on its place nor on the number of
 }
 
 TEST_CASE("saved bytes multiply after loading; every truncation and every flipped bit is refused") {
-  const auto a = weights(9, 30, 0.4, 6);
+  const auto a = weights<float>(9, 30, 0.4, 6);
   const auto w = sk::pack(view_of(a), {.columns = {16}}).value();
   const auto saved = aligned_copy(w.quads().bytes());
   const auto loaded = sk::quad_matrix<float>::view_of(saved.view()).value();
@@ -171,7 +144,7 @@ TEST_CASE("saved bytes multiply after loading; every truncation and every flippe
 }
 
 TEST_CASE("damage with a valid checksum is refused or harmless") {
-  const auto a = weights(21, 50, 0.3, 7);
+  const auto a = weights<float>(21, 50, 0.3, 7);
   const auto w = sk::pack(view_of(a), {.columns = {16}}).value();
   auto bytes = aligned_copy(w.quads().bytes());
   const std::vector<float> x(50 * 16, 1.f);
@@ -183,7 +156,7 @@ TEST_CASE("damage with a valid checksum is refused or harmless") {
     const index_t at = random.below(bytes.size());
     const std::byte old = bytes[at];
     bytes[at] = static_cast<std::byte>(random.next());
-    seal(bytes);
+    seal(bytes.data());
     sk::quad_view<const float> view;
     if (const sk::status s = sk::quad_matrix<float>::view_of(bytes.view()).get(view); !s) {
       ++refused;
@@ -205,7 +178,7 @@ TEST_CASE("damage with a valid checksum is refused or harmless") {
 }
 
 TEST_CASE("bytes of another version, type or form are named") {
-  const auto a = weights(3, 5, 0.5, 9);
+  const auto a = weights<float>(3, 5, 0.5, 9);
   const auto w = sk::pack(view_of(a), {.columns = {16}}).value();
   const auto change = [&](auto&& edit) {
     auto bytes = aligned_copy(w.quads().bytes());
@@ -213,7 +186,7 @@ TEST_CASE("bytes of another version, type or form are named") {
     std::memcpy(&h, bytes.data(), sizeof h);
     edit(h);
     std::memcpy(bytes.data(), &h, sizeof h);
-    seal(bytes);
+    seal(bytes.data());
     return status_of(bytes.view()).code;
   };
   CHECK(change([](sk::packed_header& h) { h.magic ^= 1; }) == sk::errc::bad_magic);

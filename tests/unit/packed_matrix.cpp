@@ -13,37 +13,13 @@
 #include "sparsekit/pack/pack.hpp"
 #include "support/allocation_failure.hpp"
 #include "support/describe.hpp"
-#include "support/generators.hpp"
+#include "support/packed_bytes.hpp"
 
 namespace sk = sparsekit;
 using sk::index_t;
 using namespace sparsekit_test;
 
 namespace {
-
-template <class T>
-sk::csr_view<const T> view_of(const csr_arrays<T>& a) {
-  return {{a.rows, a.cols}, a.row_ptr, a.columns, a.values};
-}
-template <class T>
-csr_arrays<T> weights(index_t rows, index_t cols, double density, std::uint64_t stream) {
-  rng random(stream);
-  return make_csr<T, std::int32_t, std::int32_t>(pattern::uniform, rows, cols, density, random,
-                                                 small_integers{});
-}
-sk::buffer<std::byte> aligned_copy(sk::array_view<const std::byte> bytes) {
-  sk::buffer<std::byte> copy;
-  REQUIRE(copy.allocate(bytes.size()));
-  std::memcpy(copy.data(), bytes.data(), static_cast<std::size_t>(bytes.size()));
-  return copy;
-}
-/// The checksum of packed bytes set right, so that damage reaches the checks behind it.
-void seal(std::byte* bytes) {
-  sk::packed_header h;
-  std::memcpy(&h, bytes, sizeof h);
-  h.checksum = sk::packed_checksum_of(bytes, h.total_bytes);
-  std::memcpy(bytes, &h, sizeof h);
-}
 
 /// Y = A X by one instruction set's kernels, from a view that may lie in loaded bytes.
 template <class Arch, class T, class X = sk::row_major, class Y = sk::row_major>

@@ -1,18 +1,20 @@
 // Window-lookup steps: the packed form for one to three columns of x with scattered zeros.
 //
-// Rows are sorted by their number of entries inside blocks of 256 and taken 32 at a time: a slice. A slice
-// is a sequence of steps. A step has one window of x, a short run of consecutive elements that starts at
-// `base * unit`, and for each row of the slice `pair` slots: a place in the window (one byte) and a value.
-// The kernel holds the window in registers, and every lane looks up its own elements there: no gather, no
-// branch, no sum across lanes.
+// Rows are sorted by their number of entries inside blocks of 256 and taken 32 at a time: a slice.
+// A slice is a sequence of steps. A step has one window of x, a short run of consecutive elements
+// that starts at `base * unit`, and for each row of the slice `pair` slots: a place in the window
+// (one byte) and a value. The kernel holds the window in registers, and every lane looks up its own
+// elements there: no gather, no branch, no sum across lanes.
 //
 //   step   base | place[row 0 .. 31][0 .. pair) | value[row 0 .. 31][0 .. pair)
 //
-// `pair` is 1 for f32 and f64, 2 for 16-bit and 4 for 8-bit values, as dot products take them. A row without an
-// entry in the window leaves its slots empty: they hold empty_slot_value (formats/element_bits.hpp) and are
-// left out when x is not finite. A block and not the whole matrix is sorted, so that threads do not write
-// the same cache lines of y. For s8 the sums of the rows' weights are kept too, which take zero points off. A wider window has fewer empty slots, but costs more loads a step: 128 bytes
-// are best while the matrix is in cache, 256 when it comes from memory.
+// `pair` is 1 for f32 and f64, 2 for 16-bit and 4 for 8-bit values, as dot products take them. A
+// row without an entry in the window leaves its slots empty: they hold empty_slot_value
+// (formats/element_bits.hpp) and are left out when x is not finite. A block and not the whole
+// matrix is sorted, so that threads do not write the same cache lines of y. For s8 the sums of the
+// rows' weights are kept too, which take zero points off. A wider window has fewer empty slots, but
+// costs more loads a step: 128 bytes are best while the matrix is in cache, 256 when it comes from
+// memory.
 #pragma once
 
 #include "element_bits.hpp"
@@ -30,37 +32,60 @@ struct lookup_view {
   static constexpr index_t block_rows = 256;
   static constexpr index_t block_slices = block_rows / slice_rows;
   /// Slots of a row in a step: as many as share a 32-bit sum.
-  static constexpr index_t pair =
-      sizeof(value_type) > 4 ? 1 : 4 / static_cast<index_t>(sizeof(value_type));
+  static constexpr index_t pair = sizeof(value_type) > 4
+                                      ? 1
+                                      : 4 / static_cast<index_t>(sizeof(value_type));
   static constexpr index_t step_slots = slice_rows * pair;
   /// Beyond this many columns a base does not fit its 16 bits.
   static constexpr index_t max_cols = 65536 * (32 / static_cast<index_t>(sizeof(value_type)));
 
   extents shape{};
   index_t entries = 0;
-  index_t window_bytes = 0;                      ///< 64, 128 or 256
-  array_view<const std::uint32_t> slice_start{}; ///< first step of each slice, and the number of steps
-  array_view<const std::uint16_t> bases{};       ///< one a step, in units
-  array_view<const std::uint8_t> places{};       ///< step_slots a step
-  array_view<const value_type> values{};         ///< step_slots a step
-  array_view<const std::uint8_t> lane_rows{};    ///< row inside its block, slice_rows a slice
-  array_view<const std::int32_t> weight_sums{};  ///< s8: one a row, and zeros up to the last slice's end
+  index_t window_bytes = 0;  ///< 64, 128 or 256
+  array_view<const std::uint32_t>
+      slice_start{};                        ///< first step of each slice, and the number of steps
+  array_view<const std::uint16_t> bases{};  ///< one a step, in units
+  array_view<const std::uint8_t> places{};  ///< step_slots a step
+  array_view<const value_type> values{};    ///< step_slots a step
+  array_view<const std::uint8_t> lane_rows{};  ///< row inside its block, slice_rows a slice
+  array_view<const std::int32_t>
+      weight_sums{};  ///< s8: one a row, and zeros up to the last slice's end
   static constexpr bool has_weight_sums = std::is_same_v<value_type, std::int8_t>;
 
   index_t rows() const { return shape.rows; }
   index_t cols() const { return shape.cols; }
   index_t nnz() const { return entries; }
   lookup_view<const value_type> as_const() const {
-    return {shape, entries, window_bytes, slice_start, bases, places, values, lane_rows, weight_sums};
+    return {shape,  entries, window_bytes, slice_start, bases,
+            places, values,  lane_rows,    weight_sums};
   }
   index_t slots() const { return values.size(); }
   index_t steps() const { return bases.size(); }
   index_t slices() const { return ceil_div(shape.rows, slice_rows); }
   index_t blocks() const { return ceil_div(shape.rows, block_rows); }
-  /// Elements of a window, and what bases count in. Half a cache line where the window is two registers.
+  /// Elements of a window, and what bases count in. Half a cache line where the window is two
+  /// registers.
   index_t window() const { return window_bytes / static_cast<index_t>(sizeof(value_type)); }
   index_t unit() const {
     return (window_bytes == 256 ? 64 : 32) / static_cast<index_t>(sizeof(value_type));
+  }
+  // For packed_owner.
+  static constexpr packed_form form = packed_form::lookup;
+  static constexpr const char* object = "lookup";
+  static constexpr int section_count = has_weight_sums ? 6 : 5;
+  static lookup_view of(const std::byte* bytes, const packed_header& h) {
+    lookup_view view{.shape = extents(h.rows, h.cols),
+                     .entries = h.nnz,
+                     .window_bytes = h.column_block,
+                     .slice_start = packed_section_as<std::uint32_t>(bytes, h.sections[0]),
+                     .bases = packed_section_as<std::uint16_t>(bytes, h.sections[1]),
+                     .places = packed_section_as<std::uint8_t>(bytes, h.sections[2]),
+                     .values = packed_section_as<value_type>(bytes, h.sections[3]),
+                     .lane_rows = packed_section_as<std::uint8_t>(bytes, h.sections[4])};
+    if constexpr (has_weight_sums) {
+      view.weight_sums = packed_section_as<std::int32_t>(bytes, h.sections[5]);
+    }
+    return view;
   }
 };
 
@@ -72,8 +97,12 @@ template <class T>
 status validate(const lookup_view<T>& a) {
   using view = lookup_view<T>;
   const auto fail = [](const char* detail, index_t entry, any_integer got, any_integer allowed) {
-    return status{.code = errc::corrupt, .object = "lookup", .detail = detail, .entry = entry,
-                  .got = got, .allowed = allowed};
+    return status{.code = errc::corrupt,
+                  .object = "lookup",
+                  .detail = detail,
+                  .entry = entry,
+                  .got = got,
+                  .allowed = allowed};
   };
   if (a.rows() < 0 || a.cols() < 0) return fail("shape", -1, a.rows(), a.cols());
   if (a.cols() > view::max_cols) return fail("cols", -1, a.cols(), view::max_cols);
@@ -148,7 +177,8 @@ status validate(const lookup_view<T>& a) {
     for (index_t i = s0 * view::slice_rows; i < s1 * view::slice_rows; ++i) {
       const unsigned row = a.lane_rows[i];
       std::uint64_t& word = seen[row / 64];
-      if (static_cast<index_t>(row) >= (s1 - s0) * view::slice_rows || (word >> row % 64 & 1) != 0) {
+      if (static_cast<index_t>(row) >= (s1 - s0) * view::slice_rows ||
+          (word >> row % 64 & 1) != 0) {
         return fail("lane_rows", i, row, (s1 - s0) * view::slice_rows);
       }
       word |= std::uint64_t{1} << row % 64;
@@ -161,61 +191,9 @@ SPARSEKIT_EXEC_END_IN_V0
 
 /// Window-lookup steps that own their packed bytes. Move-only; made by pack_lookup().
 template <class T>
-class lookup_matrix {
+class lookup_matrix : public packed_owner<lookup_view<const T>> {
  public:
-  using value_type = T;
-
-  lookup_matrix() = default;
-  explicit lookup_matrix(buffer<std::byte>&& bytes) : bytes_(std::move(bytes)) {}
-
-  bool empty() const { return bytes_.size() == 0; }
-  /// The packed bytes: to be saved, and given to `view_of` after loading.
-  array_view<const std::byte> bytes() const { return bytes_.view(); }
-  lookup_view<const T> view() const {
-    if (empty()) return {};
-    packed_header h;
-    std::memcpy(&h, bytes_.data(), sizeof h);
-    return from_header(bytes_.data(), h);
-  }
-  index_t rows() const { return view().rows(); }
-  index_t cols() const { return view().cols(); }
-  index_t nnz() const { return view().nnz(); }
-
-  /// Bytes that somebody loaded or mapped, on a 64-byte boundary: checked, and used where they lie.
-  template <class Flags = flags_tag>
-  static result<lookup_view<const T>> view_of(array_view<const std::byte> bytes) {
-    packed_header h;
-    if (status s = validate_packed_header(bytes, packed_form::lookup, packed_type_of<T>, h); !s) {
-      return s;
-    }
-    constexpr int sections = lookup_view<const T>::has_weight_sums ? 6 : 5;
-    if (h.section_count != sections) {
-      return status{.code = errc::corrupt, .object = "lookup", .detail = "sections",
-                    .got = h.section_count, .allowed = sections};
-    }
-    const lookup_view<const T> view = from_header(bytes.data(), h);
-    if (status s = validate(view); !s) return s;
-    return view;
-  }
-
- private:
-  static lookup_view<const T> from_header(const std::byte* bytes, const packed_header& h) {
-    lookup_view<const T> view{
-        .shape = extents(h.rows, h.cols),
-        .entries = h.nnz,
-        .window_bytes = h.column_block,
-        .slice_start = packed_section_as<std::uint32_t>(bytes, h.sections[0]),
-        .bases = packed_section_as<std::uint16_t>(bytes, h.sections[1]),
-        .places = packed_section_as<std::uint8_t>(bytes, h.sections[2]),
-        .values = packed_section_as<T>(bytes, h.sections[3]),
-        .lane_rows = packed_section_as<std::uint8_t>(bytes, h.sections[4])};
-    if constexpr (lookup_view<const T>::has_weight_sums) {
-      view.weight_sums = packed_section_as<std::int32_t>(bytes, h.sections[5]);
-    }
-    return view;
-  }
-
-  buffer<std::byte> bytes_;
+  using packed_owner<lookup_view<const T>>::packed_owner;
 };
 
 }  // namespace v0

@@ -99,9 +99,7 @@ class packed_matrix {
       std::memcpy(bytes.data() + h.sections[i].offset, forms[i].data(),
                   static_cast<std::size_t>(forms[i].size()));
     }
-    std::memcpy(bytes.data(), &h, sizeof h);
-    h.checksum = packed_checksum_of(bytes.data(), h.total_bytes);
-    std::memcpy(bytes.data(), &h, sizeof h);
+    seal_packed(bytes.data(), h);
     return bytes;
   }
 
@@ -110,29 +108,8 @@ class packed_matrix {
   /// bad_version, bad_checksum, unsupported (another form or value type), corrupt.
   template <class Flags = flags_tag>
   static result<packed_view<const T>> view_of(array_view<const std::byte> bytes) {
-    packed_header h;
     array_view<const std::byte> forms[form_count];
-    if (status s = open<Flags>(bytes, h, forms); !s) return s;
-    packed_view<const T> view{.shape = extents(h.rows, h.cols), .entries = h.nnz};
-    const auto part = [&]<class Form>(std::type_identity<Form>, array_view<const std::byte> b,
-                                      auto& out) -> status {
-      if (b.empty()) return {};
-      if (status s = Form::view_of(b).get(out); !s) return s;
-      if (out.rows() != h.rows || out.cols() != h.cols || out.nnz() != h.nnz) {
-        return corrupt("shape of a form", out.nnz(), h.nnz);
-      }
-      return {};
-    };
-    if (status s = part(std::type_identity<lookup_matrix<T>>{}, forms[1], view.lookup); !s) return s;
-    if constexpr (is_narrow<T>) {  // They have window-lookup steps only.
-      const index_t others = forms[0].size() + forms[2].size() + forms[3].size();
-      if (others != 0) return corrupt("forms of a narrow type", others, 0);
-    } else {
-      if (status s = part(std::type_identity<quad_matrix<T>>{}, forms[0], view.quads); !s) return s;
-      if (status s = part(std::type_identity<spmv_packed<T>>{}, forms[2], view.spmv); !s) return s;
-      if (status s = part(std::type_identity<wide_matrix<T>>{}, forms[3], view.wide); !s) return s;
-    }
-    return view;
+    return view_of<Flags>(bytes, forms);
   }
 
   /// The same checks, and a copy that owns its memory; the bytes may go. Errors: those of view_of, out of
@@ -140,17 +117,15 @@ class packed_matrix {
   template <class Flags = flags_tag>
   static result<packed_matrix> from_bytes(array_view<const std::byte> bytes) {
     packed_view<const T> checked;
-    if (status s = view_of<Flags>(bytes).get(checked); !s) return s;
-    packed_header h;
     array_view<const std::byte> forms[form_count];
-    if (status s = open<Flags>(bytes, h, forms); !s) return s;
+    if (status s = view_of<Flags>(bytes, forms).get(checked); !s) return s;
     buffer<std::byte> copies[form_count];
     for (int i = 0; i < form_count; ++i) {
       if (forms[i].empty()) continue;
       if (status s = copies[i].allocate(forms[i].size()); !s) return s;
       std::memcpy(copies[i].data(), forms[i].data(), static_cast<std::size_t>(forms[i].size()));
     }
-    return packed_matrix(extents(h.rows, h.cols), h.nnz, quad_matrix<T>(std::move(copies[0])),
+    return packed_matrix(checked.shape, checked.entries, quad_matrix<T>(std::move(copies[0])),
                          lookup_matrix<T>(std::move(copies[1])),
                          spmv_packed<T>(std::move(copies[2])),
                          wide_matrix<T>(std::move(copies[3])));
@@ -173,6 +148,33 @@ class packed_matrix {
   static status corrupt(const char* detail, any_integer got, any_integer allowed) {
     return {.code = errc::corrupt, .object = "packed", .detail = detail, .got = got,
             .allowed = allowed};
+  }
+  /// What view_of() does; tells the bytes of each form.
+  template <class Flags>
+  static result<packed_view<const T>> view_of(array_view<const std::byte> bytes,
+                                              array_view<const std::byte> (&forms)[form_count]) {
+    packed_header h;
+    if (status s = open<Flags>(bytes, h, forms); !s) return s;
+    packed_view<const T> view{.shape = extents(h.rows, h.cols), .entries = h.nnz};
+    const auto part = [&]<class Form>(std::type_identity<Form>, array_view<const std::byte> b,
+                                      auto& out) -> status {
+      if (b.empty()) return {};
+      if (status s = Form::view_of(b).get(out); !s) return s;
+      if (out.rows() != h.rows || out.cols() != h.cols || out.nnz() != h.nnz) {
+        return corrupt("shape of a form", out.nnz(), h.nnz);
+      }
+      return {};
+    };
+    if (status s = part(std::type_identity<lookup_matrix<T>>{}, forms[1], view.lookup); !s) return s;
+    if constexpr (is_narrow<T>) {  // They have window-lookup steps only.
+      const index_t others = forms[0].size() + forms[2].size() + forms[3].size();
+      if (others != 0) return corrupt("forms of a narrow type", others, 0);
+    } else {
+      if (status s = part(std::type_identity<quad_matrix<T>>{}, forms[0], view.quads); !s) return s;
+      if (status s = part(std::type_identity<spmv_packed<T>>{}, forms[2], view.spmv); !s) return s;
+      if (status s = part(std::type_identity<wide_matrix<T>>{}, forms[3], view.wide); !s) return s;
+    }
+    return view;
   }
   /// Header and sections of a whole matrix, none of them looked into.
   template <class Flags>

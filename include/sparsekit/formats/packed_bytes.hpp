@@ -28,7 +28,16 @@ inline constexpr index_t packed_slack = 128;
 inline constexpr int packed_max_sections = 6;
 
 /// `whole`: sections that are packed bytes themselves, the forms of one packed_matrix.
-enum class packed_form : std::uint16_t { quads = 1, wide = 2, nm = 3, dense = 4, lookup = 5, bitmask = 6, spmv = 16, whole = 32 };
+enum class packed_form : std::uint16_t {
+  quads = 1,
+  wide = 2,
+  nm = 3,
+  dense = 4,
+  lookup = 5,
+  bitmask = 6,
+  spmv = 16,
+  whole = 32,
+};
 enum class packed_type : std::uint16_t { f32 = 1, f64 = 2, bf16 = 3, f16 = 4, s8 = 5 };
 
 template <class T>
@@ -95,6 +104,13 @@ inline std::uint64_t packed_checksum(const std::byte* data, index_t n) {
 inline std::uint64_t packed_checksum_of(const std::byte* bytes, index_t total) {
   constexpr index_t from = offsetof(packed_header, total_bytes);
   return packed_checksum(bytes + from, total - from);
+}
+
+/// The header with its checksum to the front of bytes that are otherwise complete.
+inline void seal_packed(std::byte* bytes, packed_header& header) {
+  std::memcpy(bytes, &header, sizeof header);
+  header.checksum = packed_checksum_of(bytes, header.total_bytes);
+  std::memcpy(bytes, &header, sizeof header);
 }
 
 /// Lays out sections of the given lengths behind the header, which it completes except for the checksum.
@@ -171,6 +187,50 @@ array_view<const U> packed_section_as(const std::byte* bytes, const packed_secti
 }
 
 SPARSEKIT_EXEC_END_IN_V0
+
+/// What the owners of all packed forms have in common: the bytes, and the view of them. Move-only. `View`
+/// says which form it is: `form`, `object` (its name in errors), `section_count` and `of(bytes, header)`.
+template <class View>
+class packed_owner {
+ public:
+  using value_type = typename View::value_type;
+
+  packed_owner() = default;
+  explicit packed_owner(buffer<std::byte>&& bytes) : bytes_(std::move(bytes)) {}
+
+  bool empty() const { return bytes_.size() == 0; }
+  /// The packed bytes: to be saved, and given to `view_of` after loading.
+  array_view<const std::byte> bytes() const { return bytes_.view(); }
+  View view() const {
+    if (empty()) return {};
+    packed_header h;
+    std::memcpy(&h, bytes_.data(), sizeof h);
+    return View::of(bytes_.data(), h);
+  }
+  extents shape() const { return view().shape; }
+  index_t rows() const { return view().rows(); }
+  index_t cols() const { return view().cols(); }
+  index_t nnz() const { return view().nnz(); }
+
+  /// Bytes that somebody loaded or mapped, on a 64-byte boundary: checked, and used where they lie.
+  template <class Flags = flags_tag>
+  static result<View> view_of(array_view<const std::byte> bytes) {
+    packed_header h;
+    if (status s = validate_packed_header(bytes, View::form, packed_type_of<value_type>, h); !s) {
+      return s;
+    }
+    if (h.section_count != View::section_count) {
+      return status{.code = errc::corrupt, .object = View::object, .detail = "sections",
+                    .got = h.section_count, .allowed = View::section_count};
+    }
+    const View view = View::of(bytes.data(), h);
+    if (status s = validate(view); !s) return s;
+    return view;
+  }
+
+ private:
+  buffer<std::byte> bytes_;
+};
 
 }  // namespace v0
 }  // namespace sparsekit

@@ -7,10 +7,10 @@
 // bytes. The last group is one, two or three lines wide, as many as it needs, and its missing rows
 // are zero.
 //
-// bf16 and s8 are kept as dot products take them: two or four values of one row side by side (`pair`), so
-// that a row of a group is one 32-bit word a step of `pair` columns. Columns that the last step misses are
-// zero. Narrow types have groups of 48 rows, as f32. For s8 the sums of the rows' weights are kept too,
-// which take zero points off.
+// bf16 and s8 are kept as dot products take them: two or four values of one row side by side
+// (`pair`), so that a row of a group is one 32-bit word a step of `pair` columns. Columns that the
+// last step misses are zero. Narrow types have groups of 48 rows, as f32. For s8 the sums of the
+// rows' weights are kept too, which take zero points off.
 #pragma once
 
 #include "element_bits.hpp"
@@ -55,12 +55,25 @@ struct packed_dense_view {
   }
   /// Row 0, column 0 of group g.
   const value_type* group_begin(index_t g) const { return values.data() + g * group * depth(); }
+  // For packed_owner.
+  static constexpr packed_form form = packed_form::dense;
+  static constexpr const char* object = "packed_dense";
+  static constexpr int section_count = has_weight_sums ? 2 : 1;
+  static packed_dense_view of(const std::byte* bytes, const packed_header& h) {
+    packed_dense_view view{.shape = extents(h.rows, h.cols),
+                           .entries = h.nnz,
+                           .values = packed_section_as<value_type>(bytes, h.sections[0])};
+    if constexpr (has_weight_sums) {
+      view.weight_sums = packed_section_as<std::int32_t>(bytes, h.sections[1]);
+    }
+    return view;
+  }
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
 
-/// Whether the values are as many as the shape says, padding is zero, and sums of s8 weights are what the
-/// weights say and fit 32 bits. O(rows * cols).
+/// Whether the values are as many as the shape says, padding is zero, and sums of s8 weights are
+/// what the weights say and fit 32 bits. O(rows * cols).
 template <class T>
 status validate(const packed_dense_view<T>& a) {
   using view = packed_dense_view<T>;
@@ -120,58 +133,9 @@ SPARSEKIT_EXEC_END_IN_V0
 
 /// Packed dense weights that own their packed bytes. Move-only; made by pack_dense().
 template <class T>
-class packed_dense {
+class packed_dense : public packed_owner<packed_dense_view<const T>> {
  public:
-  using value_type = T;
-
-  packed_dense() = default;
-  explicit packed_dense(buffer<std::byte>&& bytes) : bytes_(std::move(bytes)) {}
-
-  /// The packed bytes: to be saved, and given to `view_of` after loading.
-  array_view<const std::byte> bytes() const { return bytes_.view(); }
-  packed_dense_view<const T> view() const {
-    if (bytes_.size() == 0) return {};
-    packed_header h;
-    std::memcpy(&h, bytes_.data(), sizeof h);
-    return from_header(bytes_.data(), h);
-  }
-  extents shape() const { return view().shape; }
-  index_t rows() const { return view().rows(); }
-  index_t cols() const { return view().cols(); }
-  index_t nnz() const { return view().nnz(); }
-
-  /// Bytes that somebody loaded or mapped, on a 64-byte boundary: checked, and used where they lie.
-  template <class Flags = flags_tag>
-  static result<packed_dense_view<const T>> view_of(array_view<const std::byte> bytes) {
-    packed_header h;
-    if (status s = validate_packed_header(bytes, packed_form::dense, packed_type_of<T>, h); !s) {
-      return s;
-    }
-    constexpr int sections = packed_dense_view<const T>::has_weight_sums ? 2 : 1;
-    if (h.section_count != sections) {
-      return status{.code = errc::corrupt,
-                    .object = "packed_dense",
-                    .detail = "sections",
-                    .got = h.section_count,
-                    .allowed = sections};
-    }
-    const packed_dense_view<const T> view = from_header(bytes.data(), h);
-    if (status s = validate(view); !s) return s;
-    return view;
-  }
-
- private:
-  static packed_dense_view<const T> from_header(const std::byte* bytes, const packed_header& h) {
-    packed_dense_view<const T> view{.shape = extents(h.rows, h.cols),
-                                    .entries = h.nnz,
-                                    .values = packed_section_as<T>(bytes, h.sections[0])};
-    if constexpr (packed_dense_view<const T>::has_weight_sums) {
-      view.weight_sums = packed_section_as<std::int32_t>(bytes, h.sections[1]);
-    }
-    return view;
-  }
-
-  buffer<std::byte> bytes_;
+  using packed_owner<packed_dense_view<const T>>::packed_owner;
 };
 
 }  // namespace v0

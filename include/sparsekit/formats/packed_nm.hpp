@@ -1,13 +1,16 @@
-// The packed form of N:M matrices: one stream of values that serves SpMM and GEMV, with the kept columns
-// written down twice, as bytes for SpMM and as 2 or 4 bits for GEMV.
+// The packed form of N:M matrices: one stream of values that serves SpMM and GEMV, with the kept
+// columns written down twice, as bytes for SpMM and as 2 or 4 bits for GEMV.
 //
-// Rows are taken 16 at a time: a slice. A step of a slice is one slot of each of its rows, so a slice has
-// ceil(cols / m) * n steps:
+// Rows are taken 16 at a time: a slice. A step of a slice is one slot of each of its rows, so a
+// slice has ceil(cols / m) * n steps:
 //
 //   values   [slice][step][16]      a GEMV kernel's lanes are the rows of a slice; an SpMM kernel
-//                                   broadcasts the values of a few rows and keeps its columns in lanes
-//   columns  [slice][step][16 / v]  one for each v rows, counted from the start of the block of columns
-//                                   that the step's group is in (as many whole groups as 256 columns hold)
+//                                   broadcasts the values of a few rows and keeps its columns in
+//                                   lanes
+//   columns  [slice][step][16 / v]  one for each v rows, counted from the start of the block of
+//   columns
+//                                   that the step's group is in (as many whole groups as 256
+//                                   columns hold)
 //   places   [slice][step][4 or 8]  the place inside the group of each row: 2 bits (m <= 4) or 4
 //
 // Slots that are no entry hold -0.0 (element_bits.hpp) and name any column of their group.
@@ -57,12 +60,26 @@ struct packed_nm_view {
     return block * block_groups() * group.m +
            columns[(slice * steps() + step) * columns_per_step() + row / group.v];
   }
+  // For packed_owner.
+  static constexpr packed_form form = packed_form::nm;
+  static constexpr const char* object = "packed_nm";
+  static constexpr int section_count = 3;
+  // The header's three numbers of a form are n, m and v here.
+  static packed_nm_view of(const std::byte* bytes, const packed_header& h) {
+    return {.shape = extents(h.rows, h.cols),
+            .group = {h.row_block, h.column_block, h.interleave},
+            .entries = h.nnz,
+            .values = packed_section_as<value_type>(bytes, h.sections[0]),
+            .columns = packed_section_as<std::uint8_t>(bytes, h.sections[1]),
+            .places = packed_section_as<std::uint8_t>(bytes, h.sections[2])};
+  }
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
 
-/// Where the place of a slice's row stands in the step's word of places: 2 bits a row in order; 4 bits with
-/// even rows in the low half and odd ones in the high half, so that either half shifts into place.
+/// Where the place of a slice's row stands in the step's word of places: 2 bits a row in order; 4
+/// bits with even rows in the low half and odd ones in the high half, so that either half shifts
+/// into place.
 SPARSEKIT_INLINE constexpr int nm_place_shift(bool wide, index_t row) {
   return static_cast<int>(wide ? row / 2 * 4 + row % 2 * 32 : row * 2);
 }
@@ -72,13 +89,18 @@ SPARSEKIT_INLINE std::uint64_t load_nm_places(const std::uint8_t* p, bool wide) 
   return w;
 }
 
-/// Whether a stream describes a matrix. O(stream). After it, kernels touch nothing outside the arrays.
+/// Whether a stream describes a matrix. O(stream). After it, kernels touch nothing outside the
+/// arrays.
 template <class T>
 status validate(const packed_nm_view<T>& a) {
   using value = std::remove_cv_t<T>;
   const auto fail = [](const char* detail, index_t entry, any_integer got, any_integer allowed) {
-    return status{.code = errc::corrupt, .object = "packed_nm", .detail = detail, .entry = entry,
-                  .got = got, .allowed = allowed};
+    return status{.code = errc::corrupt,
+                  .object = "packed_nm",
+                  .detail = detail,
+                  .entry = entry,
+                  .got = got,
+                  .allowed = allowed};
   };
   index_t unpacked = 0;
   if (status s = validate_nm_sizes(a.shape, a.group, unpacked); !s) return s;
@@ -124,56 +146,11 @@ SPARSEKIT_EXEC_END_IN_V0
 
 /// A packed N:M matrix that owns its bytes. Move-only; made by pack().
 template <class T>
-class packed_nm {
+class packed_nm : public packed_owner<packed_nm_view<const T>> {
  public:
-  using value_type = T;
+  using packed_owner<packed_nm_view<const T>>::packed_owner;
 
-  packed_nm() = default;
-  explicit packed_nm(buffer<std::byte>&& bytes) : bytes_(std::move(bytes)) {}
-
-  bool empty() const { return bytes_.size() == 0; }
-  /// The packed bytes: to be saved, and given to `view_of` after loading.
-  array_view<const std::byte> bytes() const { return bytes_.view(); }
-  packed_nm_view<const T> view() const {
-    if (empty()) return {};
-    packed_header h;
-    std::memcpy(&h, bytes_.data(), sizeof h);
-    return from_header(bytes_.data(), h);
-  }
-  extents shape() const { return view().shape; }
-  nm_shape group() const { return view().group; }
-  index_t rows() const { return shape().rows; }
-  index_t cols() const { return shape().cols; }
-  index_t nnz() const { return view().nnz(); }
-
-  /// Bytes that somebody loaded or mapped, on a 64-byte boundary: checked, and used where they lie.
-  template <class Flags = flags_tag>
-  static result<packed_nm_view<const T>> view_of(array_view<const std::byte> bytes) {
-    packed_header h;
-    if (status s = validate_packed_header(bytes, packed_form::nm, packed_type_of<T>, h); !s) {
-      return s;
-    }
-    if (h.section_count != 3) {
-      return status{.code = errc::corrupt, .object = "packed_nm", .detail = "sections",
-                    .got = h.section_count, .allowed = 3};
-    }
-    const packed_nm_view<const T> view = from_header(bytes.data(), h);
-    if (status s = validate(view); !s) return s;
-    return view;
-  }
-
- private:
-  // The header's three numbers of a form are n, m and v here.
-  static packed_nm_view<const T> from_header(const std::byte* bytes, const packed_header& h) {
-    return {.shape = extents(h.rows, h.cols),
-            .group = {h.row_block, h.column_block, h.interleave},
-            .entries = h.nnz,
-            .values = packed_section_as<T>(bytes, h.sections[0]),
-            .columns = packed_section_as<std::uint8_t>(bytes, h.sections[1]),
-            .places = packed_section_as<std::uint8_t>(bytes, h.sections[2])};
-  }
-
-  buffer<std::byte> bytes_;
+  nm_shape group() const { return this->view().group; }
 };
 
 }  // namespace v0

@@ -1,22 +1,24 @@
 // Balanced row quads: the packed form for SpMM with scattered zeros.
 //
-// A is cut into row blocks x column blocks. In a block, rows are sorted by their number of entries and
-// taken four at a time: a quad. A column of a quad is used by some of its four rows, its pattern: four
-// rows (1 pattern), three (4), two (6) or one (4). A sum may run in any order, so all columns of one
-// pattern come together: the row of X is loaded once and serves exactly the rows that have it, without
-// a test. The counts of the shared patterns are the same for every quad of a block (`t4` columns of
-// four rows, `t3` of each triple, `t2` of each pair), so the loops have the same trip counts again and
-// again and branches predict; a quad with more columns of a kind splits the surplus into smaller
-// patterns, one with fewer fills a few slots. What is left runs as singles, one column for each row a
-// step, as many steps as the longest of the rows needs. `interleave` quads (1 or 2) form a group whose
-// steps alternate, so that narrow panels have enough independent sums.
+// A is cut into row blocks x column blocks. In a block, rows are sorted by their number of entries
+// and taken four at a time: a quad. A column of a quad is used by some of its four rows, its
+// pattern: four rows (1 pattern), three (4), two (6) or one (4). A sum may run in any order, so all
+// columns of one pattern come together: the row of X is loaded once and serves exactly the rows
+// that have it, without a test. The counts of the shared patterns are the same for every quad of a
+// block (`t4` columns of four rows, `t3` of each triple, `t2` of each pair), so the loops have the
+// same trip counts again and again and branches predict; a quad with more columns of a kind splits
+// the surplus into smaller patterns, one with fewer fills a few slots. What is left runs as
+// singles, one column for each row a step, as many steps as the longest of the rows needs.
+// `interleave` quads (1 or 2) form a group whose steps alternate, so that narrow panels have enough
+// independent sums.
 //
-// A filled slot multiplies by -0.0, which no source entry is packed as (-0.0 becomes 0.0, and no sum can
-// tell: it starts at +0.0). So filled slots are known by their value, and left out when X is not finite.
+// A filled slot multiplies by -0.0, which no source entry is packed as (-0.0 becomes 0.0, and no
+// sum can tell: it starts at +0.0). So filled slots are known by their value, and left out when X
+// is not finite.
 //
 // Order of the stream, for row blocks, for column blocks, for groups:
-//   heads   row of each of the 4 * interleave rows inside the block (`no_row`: padding), single steps
-//   columns, values   in the order of `for_each_slot`
+//   heads   row of each of the 4 * interleave rows inside the block (`no_row`: padding), single
+//   steps columns, values   in the order of `for_each_slot`
 #pragma once
 
 #include "packed_bytes.hpp"
@@ -47,7 +49,8 @@ template <class T>
 struct quad_view {
   using value_type = std::remove_cv_t<T>;
   static constexpr std::uint16_t no_row = 0xffff;
-  /// The most rows and columns of a block: columns are one byte, and sums of a row block wait in cache.
+  /// The most rows and columns of a block: columns are one byte, and sums of a row block wait in
+  /// cache.
   static constexpr index_t max_row_block = 512;
   static constexpr index_t max_column_block = 256;
 
@@ -69,6 +72,22 @@ struct quad_view {
   /// At least one, so that rows without columns are still written.
   index_t column_blocks() const {
     return column_block == 0 || shape.cols == 0 ? 1 : ceil_div(shape.cols, column_block);
+  }
+  // For packed_owner.
+  static constexpr packed_form form = packed_form::quads;
+  static constexpr const char* object = "quads";
+  static constexpr int section_count = 4;
+  static quad_view of(const std::byte* bytes, const packed_header& h) {
+    return {.shape = extents(h.rows, h.cols),
+            .entries = h.nnz,
+            .slots = h.slots,
+            .row_block = h.row_block,
+            .column_block = h.column_block,
+            .interleave = h.interleave,
+            .blocks = packed_section_as<quad_block>(bytes, h.sections[0]),
+            .heads = packed_section_as<std::uint16_t>(bytes, h.sections[1]),
+            .columns = packed_section_as<std::uint8_t>(bytes, h.sections[2]),
+            .values = packed_section_as<value_type>(bytes, h.sections[3])};
   }
 };
 
@@ -93,8 +112,8 @@ SPARSEKIT_INLINE T filled_value() {
   }
 }
 
-/// f(row in group, column in block, value) for every slot of one group, in stream order: what the kernels
-/// do unrolled. Moves the stream pointers on.
+/// f(row in group, column in block, value) for every slot of one group, in stream order: what the
+/// kernels do unrolled. Moves the stream pointers on.
 template <class T, class F>
 SPARSEKIT_INLINE void for_each_slot(const quad_block& block, index_t interleave, index_t singles,
                                     const std::uint8_t*& column, const T*& value, F&& f) {
@@ -132,14 +151,18 @@ inline index_t quad_group_values(const quad_block& b, index_t interleave, index_
   return interleave * (4 * index_t{b.t4} + 12 * index_t{b.t3} + 12 * index_t{b.t2} + 4 * singles);
 }
 
-/// Whether a stream describes a matrix: every block where the stream puts it, every row once, no column
-/// outside its block. O(stream). After it, kernels touch nothing outside the arrays.
+/// Whether a stream describes a matrix: every block where the stream puts it, every row once, no
+/// column outside its block. O(stream). After it, kernels touch nothing outside the arrays.
 template <class T>
 status validate(const quad_view<T>& a) {
   using view = quad_view<T>;
   const auto fail = [](const char* detail, index_t entry, any_integer got, any_integer allowed) {
-    return status{.code = errc::corrupt, .object = "quads", .detail = detail, .entry = entry,
-                  .got = got, .allowed = allowed};
+    return status{.code = errc::corrupt,
+                  .object = "quads",
+                  .detail = detail,
+                  .entry = entry,
+                  .got = got,
+                  .allowed = allowed};
   };
   if (a.rows() < 0 || a.cols() < 0) return fail("shape", -1, a.rows(), a.cols());
   if (a.row_block < 1 || a.row_block > view::max_row_block) {
@@ -203,10 +226,10 @@ status validate(const quad_view<T>& a) {
       bool padding_used = false;
       for_each_slot(block, a.interleave, singles, c, v,
                     [&](index_t row, index_t, std::remove_cv_t<T> x) {
-        if (is_filled(x)) return;
-        ++entries;
-        padding_used = padding_used || h[row] == view::no_row;
-      });
+                      if (is_filled(x)) return;
+                      ++entries;
+                      padding_used = padding_used || h[row] == view::no_row;
+                    });
       if (padding_used) return fail("padding row", head + g * per_group, 1, 0);
       column += columns;
       value += values;
@@ -222,57 +245,9 @@ SPARSEKIT_EXEC_END_IN_V0
 
 /// Balanced row quads that own their packed bytes. Move-only; made by pack().
 template <class T>
-class quad_matrix {
+class quad_matrix : public packed_owner<quad_view<const T>> {
  public:
-  using value_type = T;
-
-  quad_matrix() = default;
-  explicit quad_matrix(buffer<std::byte>&& bytes) : bytes_(std::move(bytes)) {}
-
-  bool empty() const { return bytes_.size() == 0; }
-  /// The packed bytes: to be saved, and given to `view_of` after loading.
-  array_view<const std::byte> bytes() const { return bytes_.view(); }
-  quad_view<const T> view() const {
-    if (empty()) return {};
-    packed_header h;
-    std::memcpy(&h, bytes_.data(), sizeof h);
-    return from_header(bytes_.data(), h);
-  }
-  index_t rows() const { return view().rows(); }
-  index_t cols() const { return view().cols(); }
-  index_t nnz() const { return view().nnz(); }
-
-  /// Bytes that somebody loaded or mapped, on a 64-byte boundary: checked, and used where they lie.
-  template <class Flags = flags_tag>
-  static result<quad_view<const T>> view_of(array_view<const std::byte> bytes) {
-    packed_header h;
-    if (status s = validate_packed_header(bytes, packed_form::quads, packed_type_of<T>, h); !s) {
-      return s;
-    }
-    if (h.section_count != 4) {
-      return status{.code = errc::corrupt, .object = "quads", .detail = "sections",
-                    .got = h.section_count, .allowed = 4};
-    }
-    const quad_view<const T> view = from_header(bytes.data(), h);
-    if (status s = validate(view); !s) return s;
-    return view;
-  }
-
- private:
-  static quad_view<const T> from_header(const std::byte* bytes, const packed_header& h) {
-    return {.shape = extents(h.rows, h.cols),
-            .entries = h.nnz,
-            .slots = h.slots,
-            .row_block = h.row_block,
-            .column_block = h.column_block,
-            .interleave = h.interleave,
-            .blocks = packed_section_as<quad_block>(bytes, h.sections[0]),
-            .heads = packed_section_as<std::uint16_t>(bytes, h.sections[1]),
-            .columns = packed_section_as<std::uint8_t>(bytes, h.sections[2]),
-            .values = packed_section_as<T>(bytes, h.sections[3])};
-  }
-
-  buffer<std::byte> bytes_;
+  using packed_owner<quad_view<const T>>::packed_owner;
 };
 
 }  // namespace v0

@@ -1,25 +1,29 @@
-// The packed form for y = A x of ordinary sparse matrices: slices of rows side by side, one cache line of
-// values a step, and long rows apart.
+// The packed form for y = A x of ordinary sparse matrices: slices of rows side by side, one cache
+// line of values a step, and long rows apart.
 //
 // A step of a slice gives one entry to each of its `height` rows (lanes), in one of these ways:
 //
 //   run        lane l has column base + l: neighbouring rows of a grid or band, one load of x
 //   list       a column for each lane: anything else
 //   partial    some lanes have no entry; a word of bits says which do, the others count for nothing
-//   uniform    all entries of the step have the same value, which is stored once: grids with constant
+//   uniform    all entries of the step have the same value, which is stored once: grids with
+//   constant
 //              coefficients, graphs
 //
 // A slice holds its steps in a fixed order, in four streams (words, values, columns, order):
 //
-//   words    base of each full run; base and bits of each partial run; base of each uniform run; base and
+//   words    base of each full run; base and bits of each partial run; base of each uniform run;
+//   base and
 //            bits of each uniform partial run; bits of each partial list step
 //   values   `height` for each full, then each partial run; one for each uniform, then each uniform
-//            partial run; on the next cache line `height` for each list step, or one for a uniform list
+//            partial run; on the next cache line `height` for each list step, or one for a uniform
+//            list
 //   columns  `height` for each list step, full ones first
 //   order    row of each lane, `no_row` beyond the last; absent where rows stay in their order
 //
-// Sorted by length (sigma windows as in SELL-C-sigma, see formats/sell.hpp), the rows of a slice are about
-// equally long. Rows far longer than the others would pad their slices: they are stored one by one.
+// Sorted by length (sigma windows as in SELL-C-sigma, see formats/sell.hpp), the rows of a slice
+// are about equally long. Rows far longer than the others would pad their slices: they are stored
+// one by one.
 #pragma once
 
 #include <string>
@@ -54,8 +58,9 @@ struct spmv_slice {
     return full + partial + ceil_div(index_t{uniform} + uniform_partial, height);
   }
   index_t lines(index_t height) const {
-    return run_lines(height) +
-           (list_steps() == 0 ? 0 : uniform_list != 0 ? index_t{1} : list_steps());
+    return run_lines(height) + (list_steps() == 0   ? 0
+                                : uniform_list != 0 ? index_t{1}
+                                                    : list_steps());
   }
 };
 static_assert(sizeof(spmv_slice) == 28);
@@ -89,17 +94,37 @@ struct spmv_view {
   index_t cols() const { return shape.cols; }
   index_t nnz() const { return entries; }
   spmv_view as_const() const { return *this; }
+  // For packed_owner.
+  static constexpr packed_form form = packed_form::spmv;
+  static constexpr const char* object = "spmv";
+  static constexpr int section_count = 6;
+  static spmv_view of(const std::byte* bytes, const packed_header& h) {
+    return {.shape = extents(h.rows, h.cols),
+            .entries = h.nnz,
+            .slices = packed_section_as<spmv_slice>(bytes, h.sections[0]),
+            .words = packed_section_as<std::int32_t>(bytes, h.sections[1]),
+            .values = packed_section_as<value_type>(bytes, h.sections[2]),
+            .columns = packed_section_as<std::int32_t>(bytes, h.sections[3]),
+            .order = packed_section_as<std::int32_t>(bytes, h.sections[4]),
+            .long_rows = packed_section_as<spmv_row>(bytes, h.sections[5])};
+  }
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
 namespace spmv_checks {
 
 inline status corrupt(const char* detail, index_t entry, any_integer got, any_integer allowed) {
-  return {.code = errc::corrupt, .object = "spmv", .detail = detail, .entry = entry, .got = got,
+  return {.code = errc::corrupt,
+          .object = "spmv",
+          .detail = detail,
+          .entry = entry,
+          .got = got,
           .allowed = allowed};
 }
 
-inline index_t count_bits(std::int32_t word) { return std::popcount(static_cast<std::uint32_t>(word)); }
+inline index_t count_bits(std::int32_t word) {
+  return std::popcount(static_cast<std::uint32_t>(word));
+}
 
 /// The words and columns of one slice, which lie within the streams.
 template <class View>
@@ -176,8 +201,8 @@ status rows_once(const View& a) {
 
 }  // namespace spmv_checks
 
-/// Whether the streams describe a matrix. O(streams); rows / 8 bytes of memory for the time of the call.
-/// After it, kernels touch nothing outside the arrays and x and y.
+/// Whether the streams describe a matrix. O(streams); rows / 8 bytes of memory for the time of the
+/// call. After it, kernels touch nothing outside the arrays and x and y.
 template <class T>
 status validate(const spmv_view<T>& a) {
   using view = spmv_view<T>;
@@ -233,54 +258,14 @@ SPARSEKIT_EXEC_END_IN_V0
 
 /// The packed form that owns its bytes. Move-only; pack_spmv makes one.
 template <class T>
-class spmv_packed {
+class spmv_packed : public packed_owner<spmv_view<const T>> {
  public:
-  using value_type = T;
+  using packed_owner<spmv_view<const T>>::packed_owner;
 
-  spmv_packed() = default;
-  explicit spmv_packed(buffer<std::byte>&& bytes) : bytes_(std::move(bytes)) {}
-
-  bool empty() const { return bytes_.size() == 0; }
-  array_view<const std::byte> bytes() const { return bytes_.view(); }
-  spmv_view<const T> view() const {
-    if (empty()) return {};
-    packed_header h;
-    std::memcpy(&h, bytes_.data(), sizeof h);
-    return from_header(bytes_.data(), h);
-  }
-  index_t rows() const { return view().rows(); }
-  index_t cols() const { return view().cols(); }
-  index_t nnz() const { return view().nnz(); }
   /// What the packer found, in words. Allocates.
-  std::string reason() const { return spmv_reason(view()); }
-
-  /// Bytes that somebody loaded or mapped, on a 64-byte boundary: checked, and used where they lie.
-  template <class Flags = flags_tag>
-  static result<spmv_view<const T>> view_of(array_view<const std::byte> bytes) {
-    packed_header h;
-    if (status s = validate_packed_header(bytes, packed_form::spmv, packed_type_of<T>, h); !s) {
-      return s;
-    }
-    if (h.section_count != 6) {
-      return status{.code = errc::corrupt, .object = "spmv", .detail = "sections",
-                    .got = h.section_count, .allowed = 6};
-    }
-    const spmv_view<const T> view = from_header(bytes.data(), h);
-    if (status s = validate(view); !s) return s;
-    return view;
-  }
+  std::string reason() const { return spmv_reason(this->view()); }
 
  private:
-  static spmv_view<const T> from_header(const std::byte* bytes, const packed_header& h) {
-    return {.shape = extents(h.rows, h.cols),
-            .entries = h.nnz,
-            .slices = packed_section_as<spmv_slice>(bytes, h.sections[0]),
-            .words = packed_section_as<std::int32_t>(bytes, h.sections[1]),
-            .values = packed_section_as<T>(bytes, h.sections[2]),
-            .columns = packed_section_as<std::int32_t>(bytes, h.sections[3]),
-            .order = packed_section_as<std::int32_t>(bytes, h.sections[4]),
-            .long_rows = packed_section_as<spmv_row>(bytes, h.sections[5])};
-  }
   static std::string spmv_reason(const spmv_view<const T>& a) {
     index_t runs = 0;
     index_t lists = 0;
@@ -289,7 +274,8 @@ class spmv_packed {
     for (const spmv_slice& s : a.slices) {
       runs += s.steps() - s.list_steps();
       lists += s.list_steps();
-      uniform += index_t{s.uniform} + s.uniform_partial + (s.uniform_list != 0 ? s.list_steps() : 0);
+      uniform +=
+          index_t{s.uniform} + s.uniform_partial + (s.uniform_list != 0 ? s.list_steps() : 0);
     }
     for (const spmv_row& r : a.long_rows) alone += r.count;
     const index_t steps = runs + lists;
@@ -302,8 +288,6 @@ class spmv_packed {
            " hold one value; " + percent(alone, a.entries) + " of the entries in " +
            std::to_string(a.long_rows.size()) + " long rows";
   }
-
-  buffer<std::byte> bytes_;
 };
 
 }  // namespace v0

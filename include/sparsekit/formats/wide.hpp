@@ -1,16 +1,17 @@
-// Wide rows: the packed form for SpMM with so few entries that neighbouring rows hardly share columns, and
-// for a few columns of X. Every entry is a step of its own row, so a row of X is loaded once an entry; what
-// counts is that nothing else is done.
+// Wide rows: the packed form for SpMM with so few entries that neighbouring rows hardly share
+// columns, and for a few columns of X. Every entry is a step of its own row, so a row of X is
+// loaded once an entry; what counts is that nothing else is done.
 //
-// Rows are sorted by their number of entries inside blocks of 512 and taken eight at a time: a group. Step i
-// of a group holds the i-th entry of each of its rows, so a kernel may run eight rows by one register, two by
-// four or one by eight, as the columns of X ask for, from the same stream. Rows of a group have about the
-// same number of entries; places beyond a row's own count are there for the addresses' sake only and never
-// multiplied, so this form needs no look at whether X is finite.
+// Rows are sorted by their number of entries inside blocks of 512 and taken eight at a time: a
+// group. Step i of a group holds the i-th entry of each of its rows, so a kernel may run eight rows
+// by one register, two by four or one by eight, as the columns of X ask for, from the same stream.
+// Rows of a group have about the same number of entries; places beyond a row's own count are there
+// for the addresses' sake only and never multiplied, so this form needs no look at whether X is
+// finite.
 //
 //   starts            first step of each group, and the number of steps
-//   rows, counts      row inside the block (`no_row`: none) and entries of each of the 8 rows of each group
-//   columns, values   8 a step
+//   rows, counts      row inside the block (`no_row`: none) and entries of each of the 8 rows of
+//   each group columns, values   8 a step
 #pragma once
 
 #include "packed_bytes.hpp"
@@ -44,19 +45,36 @@ struct wide_view {
   index_t row_blocks() const { return ceil_div(shape.rows, row_block); }
   /// Blocks end with a group of their own: all but the last have 64.
   index_t groups() const { return ceil_div(shape.rows, group_rows); }
+  // For packed_owner.
+  static constexpr packed_form form = packed_form::wide;
+  static constexpr const char* object = "wide";
+  static constexpr int section_count = 5;
+  static wide_view of(const std::byte* bytes, const packed_header& h) {
+    return {.shape = extents(h.rows, h.cols),
+            .entries = h.nnz,
+            .starts = packed_section_as<std::uint32_t>(bytes, h.sections[0]),
+            .row_in_block = packed_section_as<std::uint16_t>(bytes, h.sections[1]),
+            .counts = packed_section_as<std::uint16_t>(bytes, h.sections[2]),
+            .columns = packed_section_as<std::uint16_t>(bytes, h.sections[3]),
+            .values = packed_section_as<value_type>(bytes, h.sections[4])};
+  }
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
 
-/// Whether a stream describes a matrix: every row once, counts within their group, columns below cols.
-/// O(stream). After it, kernels touch nothing outside the arrays.
+/// Whether a stream describes a matrix: every row once, counts within their group, columns below
+/// cols. O(stream). After it, kernels touch nothing outside the arrays.
 template <class T>
 status validate(const wide_view<T>& a) {
   using view = wide_view<T>;
   constexpr index_t eight = view::group_rows;
   const auto fail = [](const char* detail, index_t entry, any_integer got, any_integer allowed) {
-    return status{.code = errc::corrupt, .object = "wide", .detail = detail, .entry = entry,
-                  .got = got, .allowed = allowed};
+    return status{.code = errc::corrupt,
+                  .object = "wide",
+                  .detail = detail,
+                  .entry = entry,
+                  .got = got,
+                  .allowed = allowed};
   };
   if (a.rows() < 0 || a.cols() < 0) return fail("shape", -1, a.rows(), a.cols());
   if (a.cols() > view::max_cols) return fail("cols", -1, a.cols(), view::max_cols);
@@ -73,7 +91,8 @@ status validate(const wide_view<T>& a) {
     return fail("steps", -1, a.columns.size(), steps * eight);
   }
   for (index_t i = 0; i < a.columns.size(); ++i) {
-    // Places beyond a row's count as well: a kernel may look at them, and with no columns there are none.
+    // Places beyond a row's count as well: a kernel may look at them, and with no columns there are
+    // none.
     if (a.columns[i] >= a.cols()) return fail("column", i, a.columns[i], a.cols());
   }
   index_t entries = 0;
@@ -116,54 +135,9 @@ SPARSEKIT_EXEC_END_IN_V0
 
 /// Wide rows that own their packed bytes. Move-only; made by pack_wide().
 template <class T>
-class wide_matrix {
+class wide_matrix : public packed_owner<wide_view<const T>> {
  public:
-  using value_type = T;
-
-  wide_matrix() = default;
-  explicit wide_matrix(buffer<std::byte>&& bytes) : bytes_(std::move(bytes)) {}
-
-  bool empty() const { return bytes_.size() == 0; }
-  /// The packed bytes: to be saved, and given to `view_of` after loading.
-  array_view<const std::byte> bytes() const { return bytes_.view(); }
-  wide_view<const T> view() const {
-    if (empty()) return {};
-    packed_header h;
-    std::memcpy(&h, bytes_.data(), sizeof h);
-    return from_header(bytes_.data(), h);
-  }
-  index_t rows() const { return view().rows(); }
-  index_t cols() const { return view().cols(); }
-  index_t nnz() const { return view().nnz(); }
-
-  /// Bytes that somebody loaded or mapped, on a 64-byte boundary: checked, and used where they lie.
-  template <class Flags = flags_tag>
-  static result<wide_view<const T>> view_of(array_view<const std::byte> bytes) {
-    packed_header h;
-    if (status s = validate_packed_header(bytes, packed_form::wide, packed_type_of<T>, h); !s) {
-      return s;
-    }
-    if (h.section_count != 5) {
-      return status{.code = errc::corrupt, .object = "wide", .detail = "sections",
-                    .got = h.section_count, .allowed = 5};
-    }
-    const wide_view<const T> view = from_header(bytes.data(), h);
-    if (status s = validate(view); !s) return s;
-    return view;
-  }
-
- private:
-  static wide_view<const T> from_header(const std::byte* bytes, const packed_header& h) {
-    return {.shape = extents(h.rows, h.cols),
-            .entries = h.nnz,
-            .starts = packed_section_as<std::uint32_t>(bytes, h.sections[0]),
-            .row_in_block = packed_section_as<std::uint16_t>(bytes, h.sections[1]),
-            .counts = packed_section_as<std::uint16_t>(bytes, h.sections[2]),
-            .columns = packed_section_as<std::uint16_t>(bytes, h.sections[3]),
-            .values = packed_section_as<T>(bytes, h.sections[4])};
-  }
-
-  buffer<std::byte> bytes_;
+  using packed_owner<wide_view<const T>>::packed_owner;
 };
 
 }  // namespace v0

@@ -43,6 +43,21 @@ SPARSEKIT_INLINE bool is_spmv(const Call& c) {
          std::is_same_v<typename Call::y_layout, col_major>;
 }
 
+/// What most SpMV kernels say: they take every call with one contiguous column, and need no scratch.
+struct spmv_kernel {
+  template <class Call>
+  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
+                                   std::is_same_v<typename Call::y_layout, col_major>;
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return is_spmv(c);
+  }
+  template <class A>
+  static workspace_size requirement(const A&, index_t) {
+    return {};
+  }
+};
+
 /// Where a register of results goes. Lanes are consecutive columns of one row (AlongRow), or
 /// consecutive rows of one column. T is the type of Y's elements; what lanes hold at a stage of the epilogue
 /// is `value_type`: at first the sum's type, after `dequantize` f32.

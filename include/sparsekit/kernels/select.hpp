@@ -152,6 +152,11 @@ inline constexpr bool has_kernel =
       return is_possible<Kernel, Call>;
     });
 
+/// Kernels with `asks_for_y` run other code where the epilogue reads y (epilogue_base::reads_y): both are to be
+/// tested.
+template <class Kernel>
+inline constexpr bool asks_for_y = requires { requires Kernel::asks_for_y; };
+
 /// Runs the kernel that fits. False if none does.
 template <class Arch, class Call>
 bool run_selected(const Call& c) {

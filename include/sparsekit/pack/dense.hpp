@@ -75,9 +75,7 @@ result<packed_dense<std::remove_cv_t<U>>> pack_dense(const dense_view<U, Layout>
     }
     out += step * sizes.depth();
   }
-  std::memcpy(bytes.data(), &h, sizeof h);
-  h.checksum = packed_checksum_of(bytes.data(), h.total_bytes);
-  std::memcpy(bytes.data(), &h, sizeof h);
+  seal_packed(bytes.data(), h);
   return packed_dense<T>(std::move(bytes));
 }
 

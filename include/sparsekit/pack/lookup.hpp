@@ -190,9 +190,7 @@ result<lookup_matrix<std::remove_const_t<T>>> pack_lookup(unchecked_t,
           values[i] = entry < 0 ? empty_slot_value<value>() : slot_value(a.values[entry]);
         });
   }
-  std::memcpy(bytes.data(), &h, sizeof h);
-  h.checksum = packed_checksum_of(bytes.data(), h.total_bytes);
-  std::memcpy(bytes.data(), &h, sizeof h);
+  seal_packed(bytes.data(), h);
   return lookup_matrix<value>(std::move(bytes));
 }
 

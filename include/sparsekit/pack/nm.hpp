@@ -80,9 +80,7 @@ result<packed_nm<T>> pack_nm(const nm_view<const T>& a) {
                   places + at * sizes.bytes_per_places(), entries);
   }
   h.nnz = entries;
-  std::memcpy(bytes.data(), &h, sizeof h);
-  h.checksum = packed_checksum_of(bytes.data(), h.total_bytes);
-  std::memcpy(bytes.data(), &h, sizeof h);
+  seal_packed(bytes.data(), h);
   return packed_nm<T>(std::move(bytes));
 }
 

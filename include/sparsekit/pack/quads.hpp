@@ -437,9 +437,7 @@ result<quad_matrix<T>> pack_quads(const Policy& policy, const csr_view<const T, 
     column += p.columns.size();
     value += p.values.size();
   }
-  std::memcpy(bytes.data(), &h, sizeof h);
-  h.checksum = packed_checksum_of(bytes.data(), h.total_bytes);
-  std::memcpy(bytes.data(), &h, sizeof h);
+  seal_packed(bytes.data(), h);
   return quad_matrix<T>(std::move(bytes));
 }
 

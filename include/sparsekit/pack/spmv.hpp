@@ -440,9 +440,7 @@ result<spmv_packed<std::remove_const_t<U>>> pack_spmv(unchecked_t,
       values[line * height + to] = a.values[begin + p];
     }
   }
-  std::memcpy(bytes.data(), &h, sizeof h);
-  h.checksum = packed_checksum_of(bytes.data(), h.total_bytes);
-  std::memcpy(bytes.data(), &h, sizeof h);
+  seal_packed(bytes.data(), h);
   return spmv_packed<T>(std::move(bytes));
 }
 template <class U, class Index, class Offset>

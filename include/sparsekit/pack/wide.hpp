@@ -98,9 +98,7 @@ result<wide_matrix<T>> pack_wide(const Policy& policy, const csr_view<const T, I
       }
     }
   });
-  std::memcpy(bytes.data(), &h, sizeof h);
-  h.checksum = packed_checksum_of(bytes.data(), h.total_bytes);
-  std::memcpy(bytes.data(), &h, sizeof h);
+  seal_packed(bytes.data(), h);
   return wide_matrix<T>(std::move(bytes));
 }
 

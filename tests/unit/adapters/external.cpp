@@ -14,13 +14,14 @@
 #include <string>
 #include <vector>
 
-#include "support/guard.hpp"
+#include "support/dense_matrix.hpp"
+#include "support/plain_product.hpp"
 #include "support/rng.hpp"
 
 namespace sk = sparsekit;
 using sk::index_t;
 using sparsekit_test::edge;
-using sparsekit_test::guarded;
+using sparsekit_test::matrix;
 using sparsekit_test::rng;
 
 namespace {
@@ -40,49 +41,17 @@ struct any_gemm {
 /// An external library of three loops.
 template <class T>
 void plain_gemm(const sk::external_product<T>& p) {
-  const auto at = [](index_t i, index_t j, index_t ld, bool rows) {
-    return rows ? i * ld + j : i + j * ld;
-  };
-  for (index_t i = 0; i < p.rows; ++i) {
-    for (index_t j = 0; j < p.columns; ++j) {
-      T sum{0};
-      for (index_t k = 0; k < p.depth; ++k) {
-        sum += p.w[at(i, k, p.w_ld, p.w_row_major)] * p.x[at(k, j, p.x_ld, p.x_row_major)];
-      }
-      p.y[at(i, j, p.y_ld, p.y_row_major)] = sum;
-    }
-  }
+  sparsekit_test::plain_product<T>{}(p);
 }
-
-template <class T, class Layout>
-struct matrix {
-  index_t rows, cols, ld;
-  guarded<T> data;
-  matrix(index_t r, index_t c, index_t gap)
-      : rows(r),
-        cols(c),
-        ld((Layout::rows_contiguous ? c : r) + gap),
-        data(((Layout::rows_contiguous ? r : c) - 1) * ld + (Layout::rows_contiguous ? c : r),
-             edge::right) {}
-  sk::dense_view<T, Layout> view() { return {data.data(), rows, cols, ld}; }
-  sk::dense_view<const T, Layout> const_view() { return view(); }
-  template <class F>
-  void fill(F&& f) {
-    auto v = view();
-    for (index_t r = 0; r < rows; ++r) {
-      for (index_t c = 0; c < cols; ++c) v(r, c) = f();
-    }
-  }
-};
 
 template <class T, class W, class X, class Y>
 void check_shape(index_t m, index_t k, index_t n, any_gemm<T> gemm, rng& random) {
   CAPTURE(m);
   CAPTURE(k);
   CAPTURE(n);
-  matrix<T, W> w(m, k, 3);
-  matrix<T, X> x(k, n, 1);
-  matrix<T, Y> y(m, n, 2);
+  matrix<T, W> w(m, k, 3, edge::right);
+  matrix<T, X> x(k, n, 1, edge::right);
+  matrix<T, Y> y(m, n, 2, edge::right);
   w.fill([&] { return random.chance(0.3) ? T{0} : static_cast<T>(random.between(-8, 8)); });
   x.fill([&] { return static_cast<T>(random.between(-8, 8)); });
   std::vector<T> bias(static_cast<std::size_t>(m));

@@ -14,6 +14,7 @@ namespace kernels {
 
 template <class Arch, class T>
 struct gemm_external {
+  static constexpr bool asks_for_y = true;
   using lanes = simd::lanes<Arch, T>;
   /// Columns of Y that wait in the workspace while the old ones are still needed.
   static constexpr index_t panel = 64;

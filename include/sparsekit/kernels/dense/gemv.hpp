@@ -11,20 +11,9 @@ SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
 template <class Arch, class T>
-struct gemv_dense {
+struct gemv_dense : spmv_kernel {
   using lanes = simd::lanes<Arch, T>;
 
-  template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major>&&
-      std::is_same_v<typename Call::y_layout, col_major>;
-  template <class Call>
-  static bool accepts(const Call& c) {
-    return is_spmv(c);
-  }
-  template <class A>
-  static workspace_size requirement(const A&, index_t) {
-    return {};
-  }
   template <class Call>
   static void run(const Call& c) {
     const index_t rows = c.a.rows();

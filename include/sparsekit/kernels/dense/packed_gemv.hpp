@@ -9,7 +9,7 @@ SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
 template <class Arch, class T>
-struct gemv_packed_dense {
+struct gemv_packed_dense : spmv_kernel {
   using lanes = simd::lanes<Arch, T>;
   using view = packed_dense_view<T>;
   static constexpr int w = lanes::width;
@@ -17,17 +17,6 @@ struct gemv_packed_dense {
   /// multiply-adds.
   static constexpr int chains = 4;
 
-  template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major>&&
-      std::is_same_v<typename Call::y_layout, col_major>;
-  template <class Call>
-  static bool accepts(const Call& c) {
-    return is_spmv(c);
-  }
-  template <class A>
-  static workspace_size requirement(const A&, index_t) {
-    return {};
-  }
   template <class Call>
   static void run(const Call& c) {
     const auto out = output_of<lanes>(c.y, c.epilogue);

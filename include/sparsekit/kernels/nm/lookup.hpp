@@ -174,18 +174,7 @@ struct nm_lookup {
 };
 
 template <class Arch, class T>
-struct gemv_nm_lookup {
-  template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
-                                   std::is_same_v<typename Call::y_layout, col_major>;
-  template <class Call>
-  static bool accepts(const Call& c) {
-    return is_spmv(c);
-  }
-  template <class A>
-  static workspace_size requirement(const A&, index_t) {
-    return {};
-  }
+struct gemv_nm_lookup : spmv_kernel {
   template <class Call>
   static void run(const Call& c) {
     nm_lookup<Arch, T>::run_columns(c, nm_columns<T>{c.x.data(), c.x.ld()});

@@ -90,21 +90,11 @@ inline index_t scatter_row(index_t rows, index_t task, index_t tasks) {
 }
 
 template <class Arch, class T>
-struct spmv_scatter {
+struct spmv_scatter : spmv_kernel {
+  static constexpr bool asks_for_y = true;
   using lanes = simd::lanes<Arch, T>;
   static constexpr index_t block = scatter_block_bytes / index_t{sizeof(T)};
 
-  template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
-                                   std::is_same_v<typename Call::y_layout, col_major>;
-  template <class Call>
-  static bool accepts(const Call& c) {
-    return is_spmv(c);
-  }
-  template <class A>
-  static workspace_size requirement(const A&, index_t) {
-    return {};
-  }
   template <class Call>
   static void run(const Call& c) {
     const index_t rows = c.a.rows();
@@ -158,6 +148,7 @@ struct spmv_scatter {
 
 template <class Arch, class T>
 struct spmm_scatter {
+  static constexpr bool asks_for_y = true;
   using lanes = simd::lanes<Arch, T>;
   static constexpr int registers = 2;
   static constexpr index_t width = registers * lanes::width;

@@ -56,20 +56,9 @@ index_t balanced_row(array_view<const Offset> row_ptr, index_t task, index_t tas
 }
 
 template <class Arch, class T>
-struct spmv_csr_row {
+struct spmv_csr_row : spmv_kernel {
   using lanes = simd::lanes<Arch, T>;
 
-  template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
-                                   std::is_same_v<typename Call::y_layout, col_major>;
-  template <class Call>
-  static bool accepts(const Call& c) {
-    return is_spmv(c);
-  }
-  template <class A>
-  static workspace_size requirement(const A&, index_t) {
-    return {};
-  }
   template <class Call>
   static void run(const Call& c) {
     const auto& a = c.a;

@@ -191,20 +191,9 @@ void spmv_packed_run(const Call& c, const spmv_view<const typename Call::value_t
 }
 
 template <class Arch, class T>
-struct spmv_packed_slices {
+struct spmv_packed_slices : spmv_kernel {
   using lanes = simd::lanes<Arch, T>;
 
-  template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
-                                   std::is_same_v<typename Call::y_layout, col_major>;
-  template <class Call>
-  static bool accepts(const Call& c) {
-    return is_spmv(c);
-  }
-  template <class A>
-  static workspace_size requirement(const A&, index_t) {
-    return {};
-  }
   template <class Call>
   static void run(const Call& c) {
     if (c.a.cols() * index_t{sizeof(T)} > spmv_far_bytes) {

@@ -46,20 +46,9 @@ SPARSEKIT_INLINE void for_sell_registers(const A& a, index_t s0, index_t s1, F&&
 }
 
 template <class Arch, class T>
-struct spmv_sell {
+struct spmv_sell : spmv_kernel {
   using lanes = simd::lanes<Arch, T>;
 
-  template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major> &&
-                                   std::is_same_v<typename Call::y_layout, col_major>;
-  template <class Call>
-  static bool accepts(const Call& c) {
-    return is_spmv(c);
-  }
-  template <class A>
-  static workspace_size requirement(const A&, index_t) {
-    return {};
-  }
   template <class Call>
   static void run(const Call& c) {
     const auto& a = c.a;

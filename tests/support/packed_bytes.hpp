@@ -1,0 +1,44 @@
+// What the tests of packed forms share: weights to pack, bytes as a mapped file has them, and
+// damage that gets past the checksum.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <sparsekit/formats/csr.hpp>
+#include <sparsekit/formats/packed_bytes.hpp>
+
+#include "support/generators.hpp"
+
+namespace sparsekit_test {
+
+template <class T>
+sparsekit::csr_view<const T> view_of(const csr_arrays<T>& a) {
+  return {{a.rows, a.cols}, a.row_ptr, a.columns, a.values};
+}
+
+/// Small integers at scattered places.
+template <class T>
+csr_arrays<T> weights(sparsekit::index_t rows, sparsekit::index_t cols, double density,
+                      std::uint64_t stream) {
+  rng random(stream);
+  return make_csr<T, std::int32_t, std::int32_t>(pattern::uniform, rows, cols, density, random,
+                                                 small_integers{});
+}
+
+/// A copy of bytes on a 64-byte boundary, as a mapped file has them.
+inline sparsekit::buffer<std::byte> aligned_copy(sparsekit::array_view<const std::byte> bytes) {
+  sparsekit::buffer<std::byte> copy;
+  REQUIRE(copy.allocate(bytes.size()));
+  std::memcpy(copy.data(), bytes.data(), static_cast<std::size_t>(bytes.size()));
+  return copy;
+}
+
+/// The checksum of packed bytes set right, so that damage reaches the checks behind it.
+inline void seal(std::byte* bytes) {
+  sparsekit::packed_header h;
+  std::memcpy(&h, bytes, sizeof h);
+  sparsekit::seal_packed(bytes, h);
+}
+
+}  // namespace sparsekit_test
