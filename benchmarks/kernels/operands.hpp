@@ -11,6 +11,7 @@
 #include <sparsekit/io/matrix_market.hpp>
 #include <sparsekit/io/smtx.hpp>
 #include <sparsekit/pack/dense.hpp>
+#include <sparsekit/pack/bitmask.hpp>
 #include <sparsekit/pack/lookup.hpp>
 #include <sparsekit/pack/nm.hpp>
 #include <sparsekit/pack/pack.hpp>
@@ -159,6 +160,8 @@ auto make_operand(const source<T>& s) {
     return sk::pack(sk::to_structured(s.csr).value()).value();
   } else if constexpr (std::is_same_v<Format, format::lookup>) {
     return sk::pack_lookup(s.csr).value();
+  } else if constexpr (std::is_same_v<Format, format::bitmask>) {
+    return sk::pack<sk::bitmask>(s.csr).value();
   } else if constexpr (std::is_same_v<Format, format::packed_dense>) {
     return sk::pack_dense(s.dense_view()).value();
   } else if constexpr (std::is_same_v<Format, format::active>) {

@@ -42,7 +42,8 @@
 #else
 #define SPARSEKIT_HAS_AVX512_BF16 0
 #endif
-#if SPARSEKIT_HAS_AVX512 && defined(__AVX512VBMI__)
+// Both, as all that have VBMI have VBMI2 but for one processor (Cannon Lake).
+#if SPARSEKIT_HAS_AVX512 && defined(__AVX512VBMI__) && defined(__AVX512VBMI2__)
 #define SPARSEKIT_HAS_AVX512_VBMI 1
 #else
 #define SPARSEKIT_HAS_AVX512_VBMI 0

@@ -11,6 +11,7 @@
 #include "convert/to_symmetric.hpp"
 #include "convert/transpose.hpp"
 #include "multiply.hpp"
+#include "pack/bitmask.hpp"
 #include "pack/dense.hpp"
 #include "pack/nm.hpp"
 #include "pack/pack.hpp"

@@ -15,6 +15,7 @@
 #include "sparsekit/convert/to_bsr.hpp"
 #include "sparsekit/convert/to_nm.hpp"
 #include "sparsekit/convert/to_sell.hpp"
+#include "sparsekit/pack/bitmask.hpp"
 #include "sparsekit/pack/dense.hpp"
 #include "sparsekit/pack/lookup.hpp"
 #include "sparsekit/pack/nm.hpp"
@@ -122,6 +123,39 @@ struct bsr_operand
     const auto m = sparsekit::to_bsr<I, O>(source.view(), blocks[option]).value();
     this->arrays.assign(m.view(), where);
   }
+};
+
+/// Packed bytes, and somebody's arrays, behind which no byte may be read.
+template <class T, class View = sparsekit::bitmask_view<const T>>
+struct bitmask_operand : operand {
+  using view_type = View;
+  static constexpr bool any_order = false;
+  static constexpr bool zeros_are_absent = false;
+  static constexpr index_t largest_index = 1 << 20;
+  static std::vector<std::string> options() { return {"packed", "arrays"}; }
+
+  bitmask_operand(const problem<T>& p, placement where, int option) : from_file(option == 1) {
+    const csr_operand<T, std::int32_t, std::int32_t> source(p, {});
+    const auto b = sparsekit::pack<sparsekit::bitmask>(source.view()).value();
+    View v = b.view();
+    if (from_file) {
+      v.readable_beyond = 0;
+      bare.assign(v, where);
+    } else {
+      packed.assign(v, where);
+    }
+  }
+  view_type view() const { return from_file ? bare.view() : packed.view(); }
+  bool intact() const override { return packed.intact() && bare.intact(); }
+
+  bool from_file;
+  relocated<true, View, &View::row_offsets, &View::mask, &View::values> packed;
+  relocated<false, View, &View::row_offsets, &View::mask, &View::values> bare;
+};
+template <class T>
+struct operand_variants<format::bitmask, T> {
+  using main = operand_list<bitmask_operand<T>>;
+  using others = operand_list<>;
 };
 
 /// The forms of pack(): quads of several shapes, lookup steps, slices; alone and together.

@@ -11,6 +11,7 @@
 #include <sparsekit/pack/dense.hpp>
 #include <vector>
 
+#include "support/at.hpp"
 #include "support/dense_matrix.hpp"
 #include "support/rng.hpp"
 
@@ -23,8 +24,6 @@ using f16 = sk::float16;
 using s8 = std::int8_t;
 using u8 = std::uint8_t;
 using s32 = std::int32_t;
-
-inline std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
 
 template <class T>
 double value_of(T v) {

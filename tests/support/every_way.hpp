@@ -9,12 +9,11 @@
 #include <vector>
 
 #include "sparsekit/multiply.hpp"
+#include "support/at.hpp"
 
 namespace sparsekit_test {
 
 using sparsekit::index_t;
-
-inline std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
 
 template <class T>
 struct dense {

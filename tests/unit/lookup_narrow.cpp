@@ -6,107 +6,11 @@
 #include <cstring>
 #include <sparsekit/pack/pack.hpp>
 
-#include "support/dense_narrow.hpp"
+#include "support/sparse_narrow.hpp"
 
 using namespace sparsekit_test;
 
 namespace {
-
-/// CSR between guard pages; entries of `number<T>`, of which some are zero and stay entries.
-template <class T>
-struct sparse {
-  index_t rows, cols;
-  std::vector<std::int32_t> row_ptr{0};
-  std::vector<std::int32_t> columns;
-  std::vector<T> values;
-
-  sparse(index_t m, index_t k, double density, rng& random) : rows(m), cols(k) {
-    for (index_t r = 0; r < m; ++r) {
-      // Rows of very different lengths, some empty.
-      const double here = r % 5 == 0 ? 0 : r % 7 == 0 ? 1 : density;
-      for (index_t c = 0; c < k; ++c) {
-        if (!random.chance(here)) continue;
-        columns.push_back(static_cast<std::int32_t>(c));
-        values.push_back(number<T>(random));
-      }
-      row_ptr.push_back(static_cast<std::int32_t>(columns.size()));
-    }
-  }
-  sk::csr_view<const T> view() const {
-    return {{rows, cols},
-            {row_ptr.data(), rows + 1},
-            {columns.data(), static_cast<index_t>(columns.size())},
-            {values.data(), static_cast<index_t>(values.size())}};
-  }
-  /// f(column, value) for the entries of a row.
-  template <class F>
-  void for_row(index_t r, F&& f) const {
-    for (auto i = at(row_ptr[at(r)]); i < at(row_ptr[at(r + 1)]); ++i) {
-      f(index_t{columns[i]}, value_of(values[i]));
-    }
-  }
-};
-
-template <class TW, class TX, class TY, class X, class Y, class Packed>
-void check_product(const sparse<TW>& a, const Packed& packed, index_t n, bool with_workspace,
-                   edge e, rng& random) {
-  matrix<TX, X> x(a.cols, n, random.below(3), e);
-  matrix<TY, Y> y(a.rows, n, random.below(3), e);
-  x.fill([&] { return number<TX>(random); });
-  const auto run = [&](const auto& epilogue) {
-    y.data.fill(made_of<TY>(99));
-    sk::workspace ws;
-    if (with_workspace) ws = sk::workspace(packed, {.max_columns = n});
-    sk::multiply(packed, x.const_view(), y.view(), epilogue, ws);
-    CHECK(x.data.intact());
-    CHECK(y.data.intact());
-  };
-  constexpr bool integers = std::is_same_v<TW, s8>;
-  const int zero = !integers ? 0 : std::is_signed_v<TX> ? -100 : 201;
-  const auto wrong = [&](index_t skip_column) {
-    int bad = 0;
-    for (index_t r = 0; r < a.rows; ++r) {
-      for (index_t c = 0; c < n; ++c) {
-        double sum = 0;
-        bool hit = false;
-        a.for_row(r, [&](index_t k, double v) {
-          const double xv = value_of(x.view()(k, c));
-          hit = hit || !std::isfinite(xv);
-          sum += v * (xv - (std::is_same_v<TY, float> ? zero : 0));
-        });
-        const double got = value_of(y.view()(r, c));
-        if (hit) {
-          bad += c != skip_column || std::isfinite(got);
-        } else if constexpr (integers && std::is_same_v<TY, float>) {
-          bad += got != static_cast<double>(static_cast<float>(sum) * 0.1f);
-        } else {
-          bad += got != value_of(made_of<TY>(sum));
-        }
-      }
-    }
-    return bad;
-  };
-  CAPTURE(a.rows);
-  CAPTURE(a.cols);
-  CAPTURE(n);
-  CAPTURE(with_workspace);
-  if constexpr (integers && std::is_same_v<TY, float>) {
-    run(sk::dequantize(0.1f, zero));
-    CHECK(wrong(-1) == 0);
-  } else {
-    run(sk::identity_epilogue{});
-    CHECK(wrong(-1) == 0);
-    if constexpr (!integers) {
-      if (a.cols == 0) return;
-      const index_t column = random.below(n);
-      x.view()(random.below(a.cols), column) =
-          made_of<TX>(random.chance(0.5) ? std::numeric_limits<double>::infinity()
-                                         : std::numeric_limits<double>::quiet_NaN());
-      run(sk::identity_epilogue{});
-      CHECK(wrong(column) == 0);
-    }
-  }
-}
 
 template <class Types>
 void check_types(index_t m, index_t k, double density, index_t window) {

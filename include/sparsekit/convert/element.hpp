@@ -62,7 +62,11 @@ constexpr bool add_element(T& sum, T v) {
     using limits = std::numeric_limits<T>;
     if (v > 0 ? sum > limits::max() - v : sum < limits::min() - v) return false;
   }
-  sum = static_cast<T>(sum + v);
+  if constexpr (std::is_arithmetic_v<T>) {
+    sum = static_cast<T>(sum + v);
+  } else {
+    sum = static_cast<T>(static_cast<float>(sum) + static_cast<float>(v));
+  }
   return true;
 }
 

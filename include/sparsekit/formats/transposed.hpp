@@ -1,7 +1,8 @@
-// transposed_view: the transpose of a SELL or BSR matrix, read from the same arrays. (Of CSR, CSC and COO the
+// transposed_view: the transpose of a SELL, BSR or bitmask matrix, read from the same arrays. (Of CSR, CSC and COO the
 // transpose is itself one of these formats: convert/transpose.hpp.)
 #pragma once
 
+#include "bitmask.hpp"
 #include "bsr.hpp"
 #include "sell.hpp"
 
@@ -34,6 +35,10 @@ template <class T, class Index, class Offset>
 transposed_view<bsr_view<T, Index, Offset>> transposed(const bsr_view<T, Index, Offset>& a) {
   return {a, {a.cols(), a.rows()}};
 }
+template <class T>
+transposed_view<bitmask_view<T>> transposed(const bitmask_view<T>& a) {
+  return {a, {a.cols(), a.rows()}};
+}
 template <class View>
 View transposed(const transposed_view<View>& a) {
   return a.base;
@@ -48,6 +53,12 @@ template <class T, class Index, class Offset>
 auto transposed(const bsr_matrix<T, Index, Offset>& a) {
   return transposed(a.view());
 }
+template <class T>
+auto transposed(const bitmask_matrix<T>& a) {
+  return transposed(a.view());
+}
+template <class T>
+void transposed(const bitmask_matrix<T>&&) = delete;
 template <class T, class Index, class Offset>
 void transposed(const sell_matrix<T, Index, Offset>&&) = delete;
 template <class T, class Index, class Offset>

@@ -8,6 +8,7 @@
 #include "dense/narrow.hpp"
 #include "dense/packed.hpp"
 #include "dense/packed_gemv.hpp"
+#include "gemv/bitmask.hpp"
 #include "gemv/lookup.hpp"
 #include "gemv/lookup_narrow.hpp"
 #include "nm/inplace.hpp"
@@ -41,6 +42,7 @@ struct packed_dense {};
 struct external {};
 struct sell {};
 struct bsr {};
+struct bitmask {};
 struct symmetric {};
 struct transposed {};
 struct packed {};
@@ -83,6 +85,10 @@ struct format_of<symmetric_view<T, I, O>> {
 template <class View>
 struct format_of<transposed_view<View>> {
   using type = format::transposed;
+};
+template <class T>
+struct format_of<bitmask_view<T>> {
+  using type = format::bitmask;
 };
 template <class T>
 struct format_of<packed_nm_view<T>> {

@@ -139,7 +139,7 @@ row_range scatter_reach(const symmetric_view<const T, Index, Offset>& a, index_t
           std::max(columns.end, major_of(a.half.row_ptr, p1 - 1) + 1)};
 }
 
-// ---- transposes: units are slices of SELL, block rows of BSR ------------------------------------------
+// ---- transposes: units are slices of SELL, block rows of BSR, rows of a bitmask ------------------------------------------
 
 template <class T, class Index, class Offset>
 array_view<const Offset> unit_offsets(const sell_view<const T, Index, Offset>& a) {
@@ -186,6 +186,20 @@ SPARSEKIT_INLINE void scatter_entries(const transposed_view<bsr_view<const T, In
     }
   }
 }
+template <class T>
+index_t scatter_units(const transposed_view<bitmask_view<const T>>& a) {
+  return a.base.rows();
+}
+template <class T, class F>
+SPARSEKIT_INLINE void scatter_entries(const transposed_view<bitmask_view<const T>>& a, index_t r0,
+                                      index_t r1, F&& f) {
+  const auto& b = a.base;
+  for (index_t r = r0; r < r1; ++r) {
+    const T* value = b.values.data() + b.row_offsets[r];
+    bitmask_checks::for_each_column(b.row_mask(r), b.mask_bytes(),
+                                    [&](index_t c) SPARSEKIT_LAMBDA_INLINE { f(c, r, *value++); });
+  }
+}
 template <class View>
 row_range scatter_reach(const transposed_view<View>& a, index_t u0, index_t u1) {
   row_range reach{a.rows(), 0};
@@ -204,6 +218,14 @@ index_t scatter_cut(const A& a, index_t chunk, index_t chunks) {
 template <class View>
 index_t scatter_cut(const transposed_view<View>& a, index_t chunk, index_t chunks) {
   return balanced_row(unit_offsets(a.base), chunk, chunks);
+}
+
+/// Rows of a mask cost about the same.
+template <class T>
+index_t scatter_cut(const transposed_view<bitmask_view<const T>>& a, index_t chunk,
+                    index_t chunks) {
+  const index_t units = scatter_units(a);
+  return units / chunks * chunk + units % chunks * chunk / chunks;
 }
 
 // ---- a vector of sums ---------------------------------------------------------------------------------
