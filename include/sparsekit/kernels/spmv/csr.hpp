@@ -5,6 +5,7 @@
 
 #include "../../formats/csr.hpp"
 #include "../call.hpp"
+#include "long_rows.hpp"
 
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
@@ -63,17 +64,41 @@ struct spmv_csr_row : spmv_kernel {
   static void run(const Call& c) {
     const auto& a = c.a;
     const auto out = output_of<simd::lanes<arch::scalar, T>>(c.y, c.epilogue);
+    const row_cut cut(a.nnz());
+    const auto dot = [&](index_t begin, index_t end) SPARSEKIT_LAMBDA_INLINE {
+      return sparse_dot<lanes>(a.values.data() + begin, a.columns.data() + begin, end - begin,
+                               c.x.data());
+    };
+    row_pieces<T> pieces;
+    constexpr bool parallel =
+        !std::is_same_v<std::remove_cvref_t<decltype(c.policy)>, sequential_policy>;
+    if (parallel && cut.cuts(a.nnz())) find_long_rows(cut, a.row_ptr, pieces);
     const index_t tasks = task_count(c.policy, a.nnz() + a.rows(), ceil_div(a.rows(), 16));
-    run_tasks(c.policy, tasks, [&](index_t task, index_t) {
+    run_tasks(c.policy, tasks + pieces.count, [&](index_t task, index_t) {
+      if (task >= tasks) {
+        const index_t i = task - tasks;
+        const auto& piece = pieces.at[i];
+        const index_t begin = static_cast<index_t>(a.row_ptr[piece.row]);
+        pieces.sum[i] = dot(begin + piece.begin, begin + piece.end);
+        return;
+      }
       const index_t end = balanced_row(a.row_ptr, task + 1, tasks);
       for (index_t r = balanced_row(a.row_ptr, task, tasks); r < end; ++r) {
         const index_t begin = static_cast<index_t>(a.row_ptr[r]);
         const index_t n = static_cast<index_t>(a.row_ptr[r + 1]) - begin;
-        const T sum = sparse_dot<lanes>(a.values.data() + begin, a.columns.data() + begin, n,
-                                        c.x.data());
-        out.put(sum, r, 0, simd::all_lanes{});
+        if (cut.cuts(n)) {
+          if (parallel) continue;
+          out.put(sum_of_pieces<T>(cut, n,
+                                   [&](index_t from, index_t to) {
+                                     return dot(begin + from, begin + to);
+                                   }),
+                  r, 0, simd::all_lanes{});
+          continue;
+        }
+        out.put(dot(begin, begin + n), r, 0, simd::all_lanes{});
       }
     });
+    pieces.join([&](index_t row, T sum) { out.put(sum, row, 0, simd::all_lanes{}); });
   }
 };
 

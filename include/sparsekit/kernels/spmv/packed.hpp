@@ -5,6 +5,7 @@
 #include "../../formats/spmv_packed.hpp"
 #include "csr.hpp"
 #include "lane_output.hpp"
+#include "long_rows.hpp"
 
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
@@ -175,19 +176,47 @@ void spmv_packed_run(const Call& c, const spmv_view<const typename Call::value_t
     return low;
   };
   const auto out = output_of<simd::lanes<arch::scalar, T>>(c.y, c.epilogue);
-  run_tasks(c.policy, slice_tasks + row_tasks, [&](index_t task, index_t) {
+  const row_cut row_cuts(a.nnz());
+  const auto dot = [&](const spmv_row& row, index_t begin, index_t end) {
+    return sparse_dot<Lanes>(a.values.data() + row.value + begin,
+                             a.columns.data() + row.column + begin, end - begin, c.x.data());
+  };
+  row_pieces<T> pieces;
+  constexpr bool parallel =
+      !std::is_same_v<std::remove_cvref_t<decltype(c.policy)>, sequential_policy>;
+  if (parallel && row_cuts.cuts(a.nnz())) {
+    for (index_t i = 0; i < a.long_rows.size(); ++i) {
+      const index_t n = a.long_rows[i].count;
+      if (row_cuts.cuts(n)) pieces.add(row_cuts, i, n);
+    }
+  }
+  const index_t tasks = slice_tasks + row_tasks;
+  run_tasks(c.policy, tasks + pieces.count, [&](index_t task, index_t) {
     if (task < slice_tasks) {
       spmv_packed_range<Lanes, Far, T>(a, c.x.data(), c.y, c.epilogue, cut(task), cut(task + 1));
+      return;
+    }
+    if (task >= tasks) {
+      const auto& piece = pieces.at[task - tasks];
+      pieces.sum[task - tasks] = dot(a.long_rows[piece.row], piece.begin, piece.end);
       return;
     }
     // Long rows are dealt out in turn: they come in no order of length.
     for (index_t i = task - slice_tasks; i < a.long_rows.size(); i += row_tasks) {
       const spmv_row& row = a.long_rows[i];
-      const T sum = sparse_dot<Lanes>(a.values.data() + row.value, a.columns.data() + row.column,
-                                      index_t{row.count}, c.x.data());
+      T sum;
+      if (!row_cuts.cuts(row.count)) {
+        sum = dot(row, 0, row.count);
+      } else if (parallel) {
+        continue;
+      } else {
+        sum = sum_of_pieces<T>(row_cuts, row.count,
+                               [&](index_t from, index_t to) { return dot(row, from, to); });
+      }
       out.put(sum, row.row, 0, simd::all_lanes{});
     }
   });
+  pieces.join([&](index_t i, T sum) { out.put(sum, a.long_rows[i].row, 0, simd::all_lanes{}); });
 }
 
 template <class Arch, class T>
