@@ -69,14 +69,23 @@ class LiteRt:
         return time.perf_counter() - start
 
 
+def aligned(shape):
+    """An array of floats on a cache line, as engines lay out their tensors (LiteRT too); numpy's are not."""
+    size = int(np.prod(shape))
+    memory = np.full(size + 16, np.nan, np.float32)
+    start = -(memory.ctypes.data // 4) % 16
+    return memory[start:start + size].reshape(shape)
+
+
 class Ours:
     def __init__(self, library, contender, w, bias, act, x, n):
         pointer = lambda a: a.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
         sparse, planar = contender.startswith("sparse"), contender.endswith("planar")
         m, k = w.shape
         self.library, self.planar = library, planar
-        self.x = np.ascontiguousarray(x if planar else x.T)
-        self.y = np.full((m, n) if planar else (n, m), np.nan, np.float32)
+        self.x = aligned((k, n) if planar else (n, k))
+        self.x[:] = x if planar else x.T
+        self.y = aligned((m, n) if planar else (n, m))
         self.bias = bias
         self.handle = library.sparsekit_layer(
             int(sparse), int(planar), m, k, n, pointer(w), pointer(bias),

@@ -24,6 +24,8 @@ inline namespace v0 {
 struct epilogue_base {
   /// Whether the stage needs what y held.
   static constexpr bool reads_y = false;
+  /// Whether the stage is a few instructions: kernels may then repeat it for each register of a tile.
+  static constexpr bool is_short = false;
   /// The place that the next stage sees: another one behind a stage that changes what the lanes hold.
   template <class Place>
   SPARSEKIT_INLINE Place after(const Place& place) const {
@@ -40,6 +42,7 @@ concept epilogue = std::is_base_of_v<epilogue_base, std::remove_cvref_t<E>>;
 
 /// Stores the sum as it is.
 struct identity_epilogue : epilogue_base {
+  static constexpr bool is_short = true;
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place&) const {
     return v;
@@ -50,6 +53,7 @@ struct identity_epilogue : epilogue_base {
 /// v * factor.
 template <class T>
 struct scale_stage : epilogue_base {
+  static constexpr bool is_short = true;
   T factor;
   explicit constexpr scale_stage(T f) : factor(f) {}
   template <class V, class Place>
@@ -69,6 +73,7 @@ constexpr scale_stage<T> scale(T factor) {
 /// v + beta * y: the only stage that reads y.
 template <class T>
 struct accumulate_stage : epilogue_base {
+  static constexpr bool is_short = true;
   static constexpr bool reads_y = true;
   T beta;
   explicit constexpr accumulate_stage(T b) : beta(b) {}
@@ -80,6 +85,7 @@ struct accumulate_stage : epilogue_base {
   status check(extents) const { return {}; }
 };
 struct accumulate_one : epilogue_base {
+  static constexpr bool is_short = true;
   static constexpr bool reads_y = true;
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place& place) const {
@@ -97,6 +103,7 @@ inline constexpr accumulate_one accumulate{};
 /// v + b[row] (per_row) or v + b[column].
 template <class T, bool PerRow>
 struct bias_stage : epilogue_base {
+  static constexpr bool is_short = true;
   array_view<const T> b;
   explicit constexpr bias_stage(array_view<const T> values) : b(values) {}
   template <class V, class Place>
@@ -132,6 +139,7 @@ auto bias_columns(const R& b) {
 
 /// max(v, 0); NaN stays NaN.
 struct relu_stage : epilogue_base {
+  static constexpr bool is_short = true;
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place&) const {
     return simd::max_with(v, V(typename Place::value_type{0}));
@@ -143,6 +151,7 @@ inline constexpr relu_stage relu{};
 /// min(max(v, low), high); NaN stays NaN. clamp(0, 6) is ReLU6.
 template <class T>
 struct clamp_stage : epilogue_base {
+  static constexpr bool is_short = true;
   T low;
   T high;
   constexpr clamp_stage(T l, T h) : low(l), high(h) {}
@@ -204,6 +213,7 @@ struct callable_stage : epilogue_base {
 template <class First, class Second>
 struct chain_stage : epilogue_base {
   static constexpr bool reads_y = First::reads_y || Second::reads_y;
+  static constexpr bool is_short = First::is_short && Second::is_short;
   First first;
   Second second;
   constexpr chain_stage(First a, Second b) : first(std::move(a)), second(std::move(b)) {}

@@ -196,6 +196,7 @@ struct flipped_place {
 template <class E>
 struct flipped_epilogue : epilogue_base {
   static constexpr bool reads_y = E::reads_y;
+  static constexpr bool is_short = E::is_short;
   E original;
   explicit flipped_epilogue(const E& e) : original(e) {}
   template <class V, class Place>

@@ -58,6 +58,13 @@ SPARSEKIT_INLINE V rounded(V v) {
   return v;
 }
 
+/// v as loaded, in a register: g++ loads a vector of up to four uses anew in each of them, and where
+/// several multiply-adds share one their loads take longer than they do.
+template <class V>
+SPARSEKIT_INLINE V loaded_once(V v) {
+  return rounded(v);
+}
+
 /// a * b + c, rounded once.
 template <class V>
 SPARSEKIT_INLINE V fused(V a, V b, V c) {
@@ -92,6 +99,10 @@ template <class V>
 SPARSEKIT_INLINE V max_with(V v, V low) {
   if constexpr (std::is_arithmetic_v<V>) {
     return v < low ? low : v;
+#if defined(__x86_64__) || defined(_M_X64)
+  } else if constexpr (std::is_floating_point_v<element_of_t<V>>) {
+    return max(low, v);
+#endif
   } else {
     return select(v < low, low, v);
   }
@@ -109,6 +120,10 @@ template <class V>
 SPARSEKIT_INLINE V min_with(V v, V high) {
   if constexpr (std::is_arithmetic_v<V>) {
     return high < v ? high : v;
+#if defined(__x86_64__) || defined(_M_X64)
+  } else if constexpr (std::is_floating_point_v<element_of_t<V>>) {
+    return min(high, v);
+#endif
   } else {
     return select(high < v, high, v);
   }

@@ -6,7 +6,10 @@
 // Rows: a step of a tile loads three registers of weights, broadcasts eight numbers of X and does
 // 24 multiply-adds: 11 loads, so the FMA units bound it. Weights stream through once for every
 // eight columns, in the order of memory, so it does not matter in which cache they are. A group
-// whose last line alone is left (1 x 8) is bound by loads: 9 for 8 multiply-adds.
+// whose last line alone is left (1 x 8) is bound by loads: 9 for 8 multiply-adds. AVX2: 2 x 6, 8
+// loads for 12. Small layers (K of 8 to 64) spend as long on putting a tile into Y: run_full_tile.
+// On AVX2 the three together (loads that g++ had folded into each multiply-add, tiles, putting)
+// took the layers of two pruned networks from .75 to .97 of XNNPACK's speed.
 //
 // Columns: 6 x 4, 8 x 3 and 12 x 2 do 24 multiply-adds for 10, 11 and 14 loads (FMA bound); 16 x 1
 // does 16 for 17 (load bound), and is left to rows unless there are few of them.
@@ -20,11 +23,16 @@
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
+/// Registers of weights that a tile of rows takes. AVX2 has 12 accumulators: 2 x 6 read one cache
+/// line of weights a step, 3 x 4 two for the same multiply-adds.
+template <class Arch>
+inline constexpr int packed_vectors = std::is_same_v<Arch, arch::avx2> ? 2 : 3;
 /// Columns of X that a tile of rows takes.
 template <class Arch>
 constexpr int packed_tokens(int vectors) {
   const int most = accumulators<Arch> / vectors;
-  return most < 8 ? most : 8;
+  // Eight registers by one number need nine loads for eight multiply-adds.
+  return most < 8 || most == 12 ? most : 8;
 }
 /// Rows of W that a tile of columns takes.
 template <class Arch>
@@ -39,9 +47,9 @@ struct gemm_packed_dense_rows {
   using view = packed_dense_view<T>;
   static constexpr int w = lanes::width;
   /// Columns that are re-laid side by side, and put into Y together.
-  static constexpr index_t strip = w < 8 ? 8 : w;
+  static constexpr index_t strip = std::is_same_v<Arch, arch::avx2> ? 24 : w < 8 ? 8 : w;
   /// Columns that one pass over a group serves, so that it comes from L2 but for the first.
-  static constexpr index_t block = 64;
+  static constexpr index_t block = strip == 24 ? 72 : 64;
 
   template <class Call>
   static bool accepts(const Call& c) {
@@ -104,28 +112,55 @@ struct gemm_packed_dense_rows {
                         Source&& source) {
     const auto out = output_of<lanes>(c.y, c.epilogue);
     const index_t depth = c.a.cols();
-    alignas(64) T tile[strip * view::group];
     for (index_t g = g0; g < g1; ++g) {
-      const T* weights = c.a.group_begin(g);
       const index_t step = c.a.step(g);
       const index_t row = g * view::group;
       const index_t rows = c.a.rows() - row < step ? c.a.rows() - row : step;
       for (index_t j = 0; j < columns; j += strip) {
         const index_t count = columns - j < strip ? columns - j : strip;
         const auto from = source(j);
-        for_tiles<3>(0, step / w, [&](index_t v, auto vectors) SPARSEKIT_LAMBDA_INLINE {
-          for_tiles<packed_tokens<Arch>(vectors)>(
-              0, count, [&](index_t t, auto tokens) SPARSEKIT_LAMBDA_INLINE {
-                const tile_operands o{weights + v * w, step, from.x + t * from.stride, from.step,
-                                      from.stride};
+        if constexpr (!Call::x_layout::rows_contiguous && !Call::y_layout::rows_contiguous) {
+          for_tiles_of(
+              rows, count,
+              [&](index_t v, auto vectors, index_t t, auto tokens) SPARSEKIT_LAMBDA_INLINE {
+                const tile_operands o{c.a.group_begin(g) + v * w, step, from.x + t * from.stride,
+                                      from.step, from.stride};
+                const index_t left = rows - v * w < vectors * w ? rows - v * w : vectors * w;
+                run_straight_tile<lanes, vectors, tokens, roles::rows, false>(
+                    o, depth, left, out, row + v * w, column + j + t);
+              });
+        } else {
+          alignas(64) T tile[strip * view::group];
+          for_tiles_of(
+              rows, count,
+              [&](index_t v, auto vectors, index_t t, auto tokens) SPARSEKIT_LAMBDA_INLINE {
+                const tile_operands o{c.a.group_begin(g) + v * w, step, from.x + t * from.stride,
+                                      from.step, from.stride};
                 sum_tile<lanes, vectors, tokens, false>(o, depth, vectors * w, roles::rows,
                                                         tile + t * view::group + v * w,
                                                         view::group);
               });
-        });
-        put_sums<lanes, roles::rows>(tile, view::group, rows, count, out, row, column + j);
+          put_sums<lanes, roles::rows>(tile, view::group, rows, count, out, row, column + j);
+        }
       }
     }
+  }
+
+  /// f(first vector, vectors, first token, tokens) for the tiles of `rows` rows and `count`
+  /// columns.
+  template <class F>
+  static SPARSEKIT_INLINE void for_tiles_of(index_t rows, index_t count, F&& f) {
+    for_tiles<packed_vectors<Arch>>(
+        0, ceil_div(rows, w), [&](index_t v, auto vectors) SPARSEKIT_LAMBDA_INLINE {
+          constexpr int most = packed_tokens<Arch>(vectors);
+          const auto tile = [&](index_t t, auto tokens)
+                                SPARSEKIT_LAMBDA_INLINE { f(v, vectors, t, tokens); };
+          if constexpr (most == 6) {
+            for_even_tiles<most>(count, tile);
+          } else {
+            for_tiles<most>(0, count, tile);
+          }
+        });
   }
 
   template <class Call>
@@ -209,12 +244,17 @@ struct gemm_packed_dense_columns {
       const index_t step = a.step(g);
       const index_t row = g * view::group;
       const index_t rows = a.rows() - row < step ? a.rows() - row : step;
-      for_tiles<packed_height<Arch>(Vectors)>(
-          0, rows, [&](index_t r, auto height) SPARSEKIT_LAMBDA_INLINE {
-            const tile_operands o{x, x_step, weights + r, step, fixed_stride<1>{}};
-            run_tile<lanes, Vectors, height, roles::columns, MaskX>(o, a.cols(), columns, out,
-                                                                    column, row + r);
-          });
+      const auto tile = [&](index_t r, auto height) SPARSEKIT_LAMBDA_INLINE {
+        const tile_operands o{x, x_step, weights + r, step, fixed_stride<1>{}};
+        run_straight_tile<lanes, Vectors, height, roles::columns, MaskX>(o, a.cols(), columns, out,
+                                                                         column, row + r);
+      };
+      constexpr int most = packed_height<Arch>(Vectors);
+      if constexpr (most == 6) {
+        for_even_tiles<most>(rows, tile);
+      } else {
+        for_tiles<most>(0, rows, tile);
+      }
     }
   }
 };

@@ -44,9 +44,9 @@ SPARSEKIT_INLINE void add_products(const Operands& o, index_t depth, typename La
     typename Lanes::reg vector[Vectors];
     simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
       if constexpr (MaskLast && i == Vectors - 1) {
-        vector[i] = Lanes::load(tail, v + i * w);
+        vector[i] = simd::loaded_once(Lanes::load(tail, v + i * w));
       } else {
-        vector[i] = Lanes::load(v + i * w);
+        vector[i] = simd::loaded_once(Lanes::load(v + i * w));
       }
     });
     simd::unroll<Scalars>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
@@ -59,14 +59,23 @@ SPARSEKIT_INLINE void add_products(const Operands& o, index_t depth, typename La
 }
 
 /// Whether all sums are finite. An Inf or NaN in X makes every sum of its column Inf or NaN, zero
-/// weights included, so finite sums prove that X was finite: two integer operations a register for
-/// promise 1.
+/// weights included, so finite sums prove that X was finite: one addition a register for promise 1.
+/// A total that overflows says no where yes is true; the exact products that follow give the same
+/// bits.
 template <class Lanes, int Registers>
 SPARSEKIT_INLINE bool all_finite(const typename Lanes::reg* sum) {
-  auto magnitude = Lanes::no_magnitude();
-  simd::unroll<Registers>(
-      [&](auto i) SPARSEKIT_LAMBDA_INLINE { magnitude = Lanes::max_magnitude(magnitude, sum[i]); });
-  return !Lanes::any_not_finite(magnitude);
+  constexpr int chains = Registers < 4 ? Registers : 4;
+  typename Lanes::reg total[chains];
+  simd::unroll<Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+    if constexpr (i < chains) {
+      total[i] = sum[i];
+    } else {
+      total[i % chains] = Lanes::add(total[i % chains], sum[i]);
+    }
+  });
+  simd::unroll<chains - 1>(
+      [&](auto i) SPARSEKIT_LAMBDA_INLINE { total[0] = Lanes::add(total[0], total[i + 1]); });
+  return !Lanes::any_not_finite(Lanes::max_magnitude(Lanes::no_magnitude(), total[0]));
 }
 
 /// x, or zero where a zero weight meets an Inf or NaN: a weight of zero is no entry of the pattern.
@@ -181,6 +190,52 @@ SPARSEKIT_INLINE void run_tile(const Operands& o, index_t depth, index_t lanes, 
   put_sums<Lanes, LanesAre>(tile, Vectors * w, lanes, Scalars, out, lane0, scalar0);
 }
 
+/// A tile without tails whose lanes lie side by side in Y: the epilogue runs on the sums in their
+/// registers. Tiles of few steps (8 to 64 columns of W) are as much put as summed.
+template <class Lanes, int Vectors, int Scalars, roles LanesAre, class Operands, class Output>
+SPARSEKIT_NOINLINE void run_full_tile(const Operands& o, index_t depth, const Output& output,
+                                      index_t lane0, index_t scalar0) {
+  constexpr int w = Lanes::width;
+  using T = std::remove_cvref_t<decltype(*o.vectors)>;
+  // Behind references, each register that is stored might change them, and they would be read
+  // again.
+  const auto epilogue = output.epilogue;
+  const auto out = output_of<Lanes>(output.y, epilogue, output.weight_sums);
+  typename Lanes::reg sum[Vectors * Scalars];
+  simd::unroll<Vectors * Scalars>([&](auto i) SPARSEKIT_LAMBDA_INLINE { sum[i] = Lanes::zero(); });
+  add_products<Lanes, Vectors, Scalars, false>(o, depth, Lanes::first(w), sum);
+  if (!all_finite<Lanes, Vectors * Scalars>(sum)) [[unlikely]] {
+    alignas(64) T tile[(Scalars + w - 1) / w * w * Vectors * w];
+    exact_products(o, depth, Vectors * w, Scalars, LanesAre, tile, Vectors * w);
+    return put_sums<Lanes, LanesAre>(tile, Vectors * w, Vectors * w, Scalars, output, lane0,
+                                     scalar0);
+  }
+  simd::unroll<Scalars>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+    simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+      if constexpr (LanesAre == roles::rows) {
+        out.put(sum[j * Vectors + i], lane0 + i * w, scalar0 + j, simd::all_lanes{});
+      } else {
+        out.put(sum[j * Vectors + i], scalar0 + j, lane0 + i * w, simd::all_lanes{});
+      }
+    });
+  });
+}
+
+/// A whole tile whose lanes lie side by side in Y, by run_full_tile where that pays. Long epilogues
+/// and tails go through memory, where one copy of the sums serves all.
+template <class Lanes, int Vectors, int Scalars, roles LanesAre, bool MaskLast, class Operands,
+          class Output>
+SPARSEKIT_INLINE void run_straight_tile(const Operands& o, index_t depth, index_t lanes,
+                                        const Output& out, index_t lane0, index_t scalar0) {
+  using epilogue = std::remove_cvref_t<decltype(out.epilogue)>;
+  if constexpr (epilogue::is_short && !MaskLast && Lanes::width > 1) {
+    if (lanes == Vectors * Lanes::width) {
+      return run_full_tile<Lanes, Vectors, Scalars, LanesAre>(o, depth, out, lane0, scalar0);
+    }
+  }
+  run_tile<Lanes, Vectors, Scalars, LanesAre, MaskLast>(o, depth, lanes, out, lane0, scalar0);
+}
+
 /// Accumulators that a tile may use, so that they, the vectors and a number stay in registers: 24
 /// of 32 (AVX-512, NEON), 12 of 16 (AVX2, scalar).
 template <class Arch>
@@ -197,6 +252,22 @@ template <int Size, class F>
 SPARSEKIT_INLINE void for_tiles(index_t begin, index_t end, F&& f) {
   for (; end - begin >= Size; begin += Size) f(begin, std::integral_constant<int, Size>{});
   if constexpr (Size > 1) for_tiles<smaller_tile(Size)>(begin, end, f);
+}
+
+/// f(first, size) over [0, count) in as few tiles of at most `Size` as can be, whose sizes, each a
+/// constant, differ by one at most: a last tile of one or two would wait for its few chains of
+/// sums.
+template <int Size, class F>
+SPARSEKIT_INLINE void for_even_tiles(index_t count, F&& f) {
+  const index_t tiles = ceil_div(count, index_t{Size});
+  index_t first = 0;
+  for (index_t t = 0; t < tiles; ++t) {
+    const index_t size = (count - first + tiles - t - 1) / (tiles - t);
+    simd::unroll<Size>([&](auto s) SPARSEKIT_LAMBDA_INLINE {
+      if (size == s + 1) f(first, std::integral_constant<int, s + 1>{});
+    });
+    first += size;
+  }
 }
 
 }  // namespace kernels
