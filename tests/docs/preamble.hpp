@@ -19,6 +19,7 @@ extern const sk::dense_view<const float> X, dense;
 extern const sk::dense_view<float> Y;
 extern const int *ptr, *idx;
 extern const float* val;
+extern const double* weights64;
 
 /// An executor in its simplest form: f(task, worker) for each task, here on one thread.
 inline constexpr auto engine_parallel_for = [](auto tasks, auto&& f) {

@@ -34,11 +34,14 @@ inline sparsekit::buffer<std::byte> aligned_copy(sparsekit::array_view<const std
   return copy;
 }
 
-/// The checksum of packed bytes set right, so that damage reaches the checks behind it.
-inline void seal(std::byte* bytes) {
+/// The checksum of packed bytes set right, so that damage reaches the checks behind it. There are `size`
+/// bytes, whatever a damaged header says.
+inline void seal(std::byte* bytes, sparsekit::index_t size) {
   sparsekit::packed_header h;
   std::memcpy(&h, bytes, sizeof h);
-  sparsekit::seal_packed(bytes, h);
+  const bool inside = h.total_bytes >= sparsekit::index_t{sizeof h} && h.total_bytes <= size;
+  h.checksum = sparsekit::packed_checksum_of(bytes, inside ? h.total_bytes : size);
+  std::memcpy(bytes, &h, sizeof h);
 }
 
 }  // namespace sparsekit_test

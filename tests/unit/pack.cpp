@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "sparsekit/check.hpp"
@@ -156,7 +157,7 @@ TEST_CASE("damage with a valid checksum is refused or harmless") {
     const index_t at = random.below(bytes.size());
     const std::byte old = bytes[at];
     bytes[at] = static_cast<std::byte>(random.next());
-    seal(bytes.data());
+    seal(bytes.data(), bytes.size());
     sk::quad_view<const float> view;
     if (const sk::status s = sk::quad_matrix<float>::view_of(bytes.view()).get(view); !s) {
       ++refused;
@@ -186,7 +187,7 @@ TEST_CASE("bytes of another version, type or form are named") {
     std::memcpy(&h, bytes.data(), sizeof h);
     edit(h);
     std::memcpy(bytes.data(), &h, sizeof h);
-    seal(bytes.data());
+    seal(bytes.data(), bytes.size());
     return status_of(bytes.view()).code;
   };
   CHECK(change([](sk::packed_header& h) { h.magic ^= 1; }) == sk::errc::bad_magic);
@@ -223,4 +224,53 @@ TEST_CASE("a matrix packed for one column multiplies with any number") {
     }
     CHECK(wrong == 0);
   }
+}
+
+TEST_CASE("pack says what it found in the structure, and what followed from it") {
+  const auto reason = [](index_t rows, index_t cols, auto&& columns_of) {
+    csr_arrays<float> a{rows, cols, {0}, {}, {}};
+    for (index_t r = 0; r < rows; ++r) {
+      for (const index_t c : columns_of(r)) {
+        a.columns.push_back(static_cast<std::int32_t>(c));
+        a.values.push_back(static_cast<float>(a.columns.size() % 7));
+      }
+      a.row_ptr.push_back(static_cast<std::int32_t>(a.columns.size()));
+    }
+    return sk::pack(view_of(a), {.columns = {1}}).value().reason();
+  };
+  const auto says = [](const std::string& text, const char* words) {
+    return text.find(words) != std::string::npos;
+  };
+  using list = std::vector<index_t>;
+  const auto band = reason(4000, 4000, [](index_t r) {
+    return r == 0 || r == 3999 ? list{r} : list{r - 1, r, r + 1};
+  });
+  INFO(band);
+  CHECK(says(band, "neighbouring columns, so rows keep their order"));
+  CHECK(!says(band, "long rows"));
+
+  // Columns far apart, one row a hundred times as long as the others; x fits the cache.
+  const auto graph = [](index_t cols) {
+    return [cols](index_t r) {
+      list columns;
+      const index_t n = r == 77 ? 1000 : r % 10;
+      const index_t step = cols / 1100;
+      for (index_t i = 0; i < n; ++i) columns.push_back(i * step + (r * 13 + i * 29) % step);
+      return columns;
+    };
+  };
+  const auto near = reason(3000, 100000, graph(100000));
+  INFO(near);
+  CHECK(says(near, "so rows are sorted by length"));
+  CHECK(says(near, "in 1 long rows"));
+  CHECK(says(near, "from cache"));
+  const auto far = reason(3000, 1000000, graph(1000000));
+  INFO(far);
+  CHECK(says(far, "x of 3907 KB is gathered"));
+  CHECK(says(reason(300, 300, [](index_t) {
+               list all;
+               for (index_t c = 0; c < 300; c += 2) all.push_back(c);
+               return all;
+             }),
+             "entries everywhere: window-lookup steps"));
 }

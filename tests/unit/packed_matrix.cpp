@@ -310,8 +310,8 @@ TEST_CASE("damage behind valid checksums is refused or harmless") {
       const index_t at = form.offset + 32 + random.below(form.bytes - 32);
       const std::byte old = bytes[at];
       bytes[at] = static_cast<std::byte>(random.next());
-      seal(bytes.data() + form.offset);
-      seal(bytes.data());
+      seal(bytes.data() + form.offset, form.bytes);
+      seal(bytes.data(), bytes.size());
       sk::packed_view<const float> view;
       if (!sk::packed_matrix<float>::view_of(bytes.view()).get(view)) {
         ++refused;

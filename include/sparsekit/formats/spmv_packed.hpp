@@ -33,6 +33,9 @@
 namespace sparsekit {
 inline namespace v0 {
 
+/// x beyond this size misses the L2 cache at most accesses, where a gather instruction wins.
+inline constexpr index_t spmv_far_bytes = index_t{1} << 20;
+
 struct spmv_slice {
   std::uint32_t word = 0;    ///< first word
   std::uint32_t value = 0;   ///< first value, in cache lines
@@ -262,7 +265,7 @@ class spmv_packed : public packed_owner<spmv_view<const T>> {
  public:
   using packed_owner<spmv_view<const T>>::packed_owner;
 
-  /// What the packer found, in words. Allocates.
+  /// What the packer found and what followed from it, in words. Allocates.
   std::string reason() const { return spmv_reason(this->view()); }
 
  private:
@@ -282,11 +285,29 @@ class spmv_packed : public packed_owner<spmv_view<const T>> {
     const auto percent = [](index_t part, index_t all) {
       return std::to_string(all == 0 ? 0 : (200 * part + all) / (2 * all)) + " %";
     };
-    return "spmv: slices of " + std::to_string(spmv_view<T>::height) + " rows, " +
-           (a.order.empty() ? "in their order" : "sorted by length") + "; " + percent(runs, steps) +
-           " of the steps read neighbouring columns, " + percent(uniform, steps) +
-           " hold one value; " + percent(alone, a.entries) + " of the entries in " +
-           std::to_string(a.long_rows.size()) + " long rows";
+    const index_t x_bytes = a.cols() * index_t{sizeof(T)};
+    const std::string x = std::to_string(ceil_div(x_bytes, 1024)) + " KB";
+    const bool in_order = a.order.empty();
+    std::string text = percent(runs, steps) + " of the steps read neighbouring columns";
+    if (in_order && 2 * runs > steps) {
+      text += ", so rows keep their order";
+    } else if (in_order) {
+      text += ", but rows are about equally long and keep their order";
+    } else {
+      text += ", so rows are sorted by length";
+    }
+    text += " in slices of " + std::to_string(spmv_view<T>::height) + " (" +
+            percent(steps * spmv_view<T>::height - (a.entries - alone), a.entries) + " filling)";
+    if (uniform > 0) text += "; " + percent(uniform, steps) + " of the steps hold one value";
+    if (lists > 0) {
+      text += x_bytes > spmv_far_bytes ? "; x of " + x + " is gathered, as caches do not hold it"
+                                       : "; x of " + x + " is loaded element by element from cache";
+    }
+    if (!a.long_rows.empty()) {
+      text += "; " + percent(alone, a.entries) + " of the entries are in " +
+              std::to_string(a.long_rows.size()) + " long rows, stored alone";
+    }
+    return text;
   }
 };
 

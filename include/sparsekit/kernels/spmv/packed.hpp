@@ -14,9 +14,6 @@ namespace kernels {
 /// bridges that: 5-10 % from memory.
 inline constexpr index_t spmv_prefetch_bytes = 4096;
 
-/// x beyond this size misses the L2 cache at most accesses, where a gather instruction wins.
-inline constexpr index_t spmv_far_bytes = index_t{1} << 20;
-
 /// The streams of one slice, as its steps consume them, and its sums. Two chains of FMAs hide latency.
 template <class Lanes, class T, bool Far>
 struct spmv_slice_sums {
