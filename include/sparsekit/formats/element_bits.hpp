@@ -58,5 +58,22 @@ constexpr T slot_value(T value) {
   return is_nonzero_element(value) ? value : T{};
 }
 
+// A slot of f32 weights that keep 18 bits of their 23-bit mantissas: the lowest five hold a place below 32.
+
+inline constexpr std::uint32_t low_place_bits = 31;
+
+/// The nearest f32 whose lowest five bits are zero, ties to even; the largest of them instead of overflow. Off
+/// by at most 2^-19 of the value, 2^-18 next to overflow; a subnormal by at most 2^-145. NaN and Inf stay.
+constexpr float with_18_bits(float value) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t sign = bits & 0x80000000u;
+  const std::uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return std::bit_cast<float>((bits | 0x400000u) & ~low_place_bits);
+  if (magnitude == 0x7f800000u) return value;
+  const std::uint32_t up = magnitude + 15 + (magnitude >> 5 & 1);
+  const std::uint32_t kept = up & ~low_place_bits;
+  return std::bit_cast<float>(sign | (kept >= 0x7f800000u ? 0x7f7fffe0u : kept));
+}
+
 }  // namespace v0
 }  // namespace sparsekit

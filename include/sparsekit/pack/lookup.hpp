@@ -18,6 +18,9 @@ inline namespace v0 {
 struct lookup_options {
   /// 64, 128 or 256; 0: by the size of the matrix and the ISA compiled for.
   index_t window_bytes = 0;
+  /// f32: keep only 18 bits of the weights' mantissas, see with_18_bits(). The others hold the places, which
+  /// take no bytes then. Windows of at most 128 bytes.
+  bool keep_18_bits = false;
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
@@ -91,6 +94,12 @@ void for_each_lookup_step(const View& shape, Slice slice, array_view<const Index
   }
 }
 
+/// Weight and place in one word. What rounds to -0.0 becomes 0.0, or it would be taken for an empty slot.
+inline float slot_of_18_bits(float exact, bool is_empty, std::uint8_t place) {
+  const float kept = is_empty ? exact : slot_value(with_18_bits(exact));
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(kept) | place);
+}
+
 template <class T>
 index_t default_lookup_window(const extents& shape, index_t nnz) {
   // Out of cache every byte counts; in it, every load. AVX2 has no lookup in two registers.
@@ -105,15 +114,27 @@ index_t default_lookup_window(const extents& shape, index_t nnz) {
 
 /// Packs a validated CSR matrix (rows sorted, no duplicates) of f32, f64, bf16, f16 or s8. Errors: more
 /// columns than a base can name, a window that is not 64, 128 or 256 bytes, out of memory; s8: a row whose
-/// sums could leave 32 bits.
+/// sums could leave 32 bits; keep_18_bits for other types than f32.
 template <class T, class Index, class Offset>
 result<lookup_matrix<std::remove_const_t<T>>> pack_lookup(unchecked_t,
                                                           const csr_view<T, Index, Offset>& a,
                                                           const lookup_options& options = {}) {
   using value = std::remove_const_t<T>;
   using view = lookup_view<const value>;
-  view v{.shape = a.shape, .entries = a.nnz(), .window_bytes = options.window_bytes};
-  if (v.window_bytes == 0) v.window_bytes = packing::default_lookup_window<value>(a.shape, a.nnz());
+  view v{.shape = a.shape, .entries = a.nnz(), .window_bytes = options.window_bytes,
+         .places_in_values = options.keep_18_bits};
+  if (v.window_bytes == 0) {
+    v.window_bytes = packing::default_lookup_window<value>(a.shape, a.nnz());
+    if (v.places_in_values && v.window_bytes == 256) v.window_bytes = 128;
+  }
+  if (v.places_in_values && !view::can_place_in_values) {
+    return status{.code = errc::unsupported, .object = "lookup",
+                  .detail = "keep_18_bits of weights that are not f32"};
+  }
+  if (v.places_in_values && v.window_bytes == 256) {
+    return status{.code = errc::bad_argument, .object = "lookup",
+                  .detail = "window_bytes with keep_18_bits", .got = 256, .allowed = 128};
+  }
   if (v.window_bytes != 64 && v.window_bytes != 128 && v.window_bytes != 256) {
     return status{.code = errc::bad_argument, .object = "lookup", .detail = "window_bytes",
                   .got = v.window_bytes, .allowed = 256};
@@ -153,9 +174,11 @@ result<lookup_matrix<std::remove_const_t<T>>> pack_lookup(unchecked_t,
                   .cols = a.cols(), .nnz = a.nnz(), .slots = slots,
                   .row_block = static_cast<std::int32_t>(view::block_rows),
                   .column_block = static_cast<std::int32_t>(v.window_bytes),
-                  .interleave = static_cast<std::int32_t>(view::pair)};
+                  .interleave = v.places_in_values ? view::kept_bits
+                                                   : static_cast<std::int32_t>(view::pair)};
   const index_t lengths[] = {start.size() * index_t{sizeof(std::uint32_t)},
-                             steps * index_t{sizeof(std::uint16_t)}, slots,
+                             steps * index_t{sizeof(std::uint16_t)},
+                             v.places_in_values ? 0 : slots,
                              slots * index_t{sizeof(value)}, order.size(),
                              order.size() * index_t{sizeof(std::int32_t)}};
   if (status s = layout_packed(h, lengths, view::has_weight_sums ? 6 : 5); !s) return s;
@@ -186,8 +209,15 @@ result<lookup_matrix<std::remove_const_t<T>>> pack_lookup(unchecked_t,
           values += view::step_slots;
         },
         [&](index_t i, index_t entry, std::uint8_t place) {
+          const value exact = entry < 0 ? empty_slot_value<value>() : slot_value(a.values[entry]);
+          if constexpr (view::can_place_in_values) {
+            if (v.places_in_values) {
+              values[i] = packing::slot_of_18_bits(exact, entry < 0, place);
+              return;
+            }
+          }
           places[i] = place;
-          values[i] = entry < 0 ? empty_slot_value<value>() : slot_value(a.values[entry]);
+          values[i] = exact;
         });
   }
   seal_packed(bytes.data(), h);

@@ -34,6 +34,24 @@ struct window {
   SPARSEKIT_INLINE typename lanes_type::reg at(const std::uint8_t* places) const {
     return lanes_type::gather(p, places);
   }
+  /// At the lowest five bits of `width` f32.
+  SPARSEKIT_INLINE typename lanes_type::reg at_low_bits(const T* slots) const {
+    std::uint8_t places[lanes_type::width];
+    for (int i = 0; i < lanes_type::width; ++i) {
+      places[i] = static_cast<std::uint8_t>(std::bit_cast<std::uint32_t>(slots[i]) & 31);
+    }
+    return at(places);
+  }
+};
+
+/// f32 without their lowest five bits.
+template <class Arch>
+struct low_places {
+  using lanes_type = lanes<Arch, float>;
+  static SPARSEKIT_INLINE typename lanes_type::reg values(const float* slots) {
+    static_assert(lanes_type::width == 1);
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(*slots) & ~31u);
+  }
 };
 
 #if SPARSEKIT_HAS_AVX512
@@ -49,8 +67,16 @@ struct window<arch::avx512, float, Elements> {
     unroll<Elements / 16>([&](auto i) SPARSEKIT_LAMBDA_INLINE { t[i] = _mm512_loadu_ps(p + 16 * i); });
   }
   SPARSEKIT_INLINE reg at(const std::uint8_t* places) const {
-    const __m512i n = _mm512_maskz_cvtepu8_epi32(
-        __mmask16(0xffff), _mm_loadu_si128(reinterpret_cast<const __m128i*>(places)));
+    return at_lanes(_mm512_maskz_cvtepu8_epi32(
+        __mmask16(0xffff), _mm_loadu_si128(reinterpret_cast<const __m128i*>(places))));
+  }
+  SPARSEKIT_INLINE reg at_low_bits(const float* slots) const {
+    static_assert(Elements <= 32);
+    return at_lanes(_mm512_loadu_si512(slots));
+  }
+
+ private:
+  SPARSEKIT_INLINE reg at_lanes(__m512i n) const {
     if constexpr (Elements == 16) {
       return _mm512_maskz_permutexvar_ps(__mmask16(0xffff), n, t[0]);
     } else if constexpr (Elements == 32) {
@@ -60,6 +86,14 @@ struct window<arch::avx512, float, Elements> {
       const __m512 high = _mm512_permutex2var_ps(t[2], n, t[3]);
       return _mm512_mask_blend_ps(_mm512_test_epi32_mask(n, _mm512_set1_epi32(32)), low, high);
     }
+  }
+};
+
+template <>
+struct low_places<arch::avx512> {
+  static SPARSEKIT_INLINE lanes<arch::avx512, float>::reg values(const float* slots) {
+    return _mm512_castsi512_ps(
+        _mm512_and_si512(_mm512_loadu_si512(slots), _mm512_set1_epi32(-32)));
   }
 };
 
@@ -102,8 +136,16 @@ struct window<arch::avx2, float, Elements> {
     unroll<Elements / 8>([&](auto i) SPARSEKIT_LAMBDA_INLINE { t[i] = _mm256_loadu_ps(p + 8 * i); });
   }
   SPARSEKIT_INLINE reg at(const std::uint8_t* places) const {
-    const __m256i n =
-        _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(places)));
+    return at_lanes(
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(places))));
+  }
+  SPARSEKIT_INLINE reg at_low_bits(const float* slots) const {
+    return at_lanes(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(slots)));
+  }
+
+ private:
+  /// Bits of n above those of a place do not matter.
+  SPARSEKIT_INLINE reg at_lanes(__m256i n) const {
     const __m256 by_8 = _mm256_castsi256_ps(_mm256_slli_epi32(n, 28));
     const __m256 low = _mm256_blendv_ps(_mm256_permutevar8x32_ps(t[0], n),
                                         _mm256_permutevar8x32_ps(t[1], n), by_8);
@@ -114,6 +156,14 @@ struct window<arch::avx2, float, Elements> {
                                            _mm256_permutevar8x32_ps(t[3], n), by_8);
       return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(n, 27)));
     }
+  }
+};
+
+template <>
+struct low_places<arch::avx2> {
+  static SPARSEKIT_INLINE lanes<arch::avx2, float>::reg values(const float* slots) {
+    return _mm256_and_ps(_mm256_loadu_ps(slots),
+                         _mm256_castsi256_ps(_mm256_set1_epi32(-32)));
   }
 };
 
@@ -136,7 +186,14 @@ struct window<arch::neon, float, Elements> {
     std::uint32_t four;
     std::memcpy(&four, places, sizeof four);
     const uint8x8_t bytes = vcreate_u8(four);
-    const uint32x4_t n = vmovl_u16(vget_low_u16(vmovl_u8(bytes)));
+    return at_lanes(vmovl_u16(vget_low_u16(vmovl_u8(bytes))));
+  }
+  SPARSEKIT_INLINE reg at_low_bits(const float* slots) const {
+    return at_lanes(vandq_u32(vreinterpretq_u32_f32(vld1q_f32(slots)), vdupq_n_u32(31)));
+  }
+
+ private:
+  SPARSEKIT_INLINE reg at_lanes(uint32x4_t n) const {
     // Four bytes of table a lane: 4 n + 0, 1, 2, 3.
     const uint8x16_t at_byte = vreinterpretq_u8_u32(
         vaddq_u32(vmulq_n_u32(n, 0x04040404u), vdupq_n_u32(0x03020100u)));
@@ -146,6 +203,14 @@ struct window<arch::neon, float, Elements> {
                          vsubq_u8(at_byte, vdupq_n_u8(static_cast<std::uint8_t>(64 * (i + 1)))));
     });
     return reg(vreinterpretq_f32_u8(found));
+  }
+};
+
+template <>
+struct low_places<arch::neon> {
+  static SPARSEKIT_INLINE lanes<arch::neon, float>::reg values(const float* slots) {
+    return vreinterpretq_f32_u32(
+        vbicq_u32(vreinterpretq_u32_f32(vld1q_f32(slots)), vdupq_n_u32(31)));
   }
 };
 

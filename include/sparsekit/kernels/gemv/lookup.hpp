@@ -52,7 +52,8 @@ index_t lookup_task_block(const View& a, index_t task, index_t tasks) {
 }
 
 /// Sums of the 32 rows of one slice for N columns: sum[n * vectors + v] holds rows v * width onward.
-template <class Arch, class T, int Window, int N>
+/// InValues: places are the lowest bits of the values.
+template <class Arch, class T, int Window, int N, bool InValues = false>
 struct lookup_slice_sums {
   using lanes = simd::lanes<Arch, T>;
   using reg = typename lanes::reg;
@@ -67,14 +68,19 @@ struct lookup_slice_sums {
     const index_t end = a.slice_start[slice + 1];
     const std::uint16_t* base = a.bases.data() + begin;
     const std::uint16_t* const last = a.bases.data() + end;
-    const std::uint8_t* place = a.places.data() + begin * view::step_slots;
+    const std::uint8_t* place = a.places.data() + (InValues ? 0 : begin * view::step_slots);
     const T* value = a.values.data() + begin * view::step_slots;
-    for (; base != last; ++base, place += view::step_slots, value += view::step_slots) {
+    for (; base != last; ++base, place += InValues ? 0 : view::step_slots, value += view::step_slots) {
       simd::unroll<N>([&](auto n) SPARSEKIT_LAMBDA_INLINE {
         const simd::window<Arch, T, Window / static_cast<int>(sizeof(T))> w(x[n].at(*base, unit));
         simd::unroll<vectors>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
-          sum[n * vectors + v] = lanes::fma(lanes::load(value + v * lanes::width),
-                                            w.at(place + v * lanes::width), sum[n * vectors + v]);
+          const T* const slots = value + v * lanes::width;
+          reg& t = sum[n * vectors + v];
+          if constexpr (InValues) {
+            t = lanes::fma(simd::low_places<Arch>::values(slots), w.at_low_bits(slots), t);
+          } else {
+            t = lanes::fma(lanes::load(slots), w.at(place + v * lanes::width), t);
+          }
         });
       });
     }
@@ -222,6 +228,12 @@ struct gemv_lookup {
 
   template <int N>
   static void block_sums(const view& a, index_t block, const window_source<T>* x, T* sums) {
+    if constexpr (view::can_place_in_values) {
+      if (a.places_in_values && a.window_bytes == 64) {
+        return block_sums_of<64, N, true>(a, block, x, sums);
+      }
+      if (a.places_in_values) return block_sums_of<128, N, true>(a, block, x, sums);
+    }
     switch (a.window_bytes) {
       case 64: return block_sums_of<64, N>(a, block, x, sums);
       case 128: return block_sums_of<128, N>(a, block, x, sums);
@@ -230,10 +242,10 @@ struct gemv_lookup {
   }
 
   /// sums[n * block_rows + r] for the rows of a block. Not inlined: it does not depend on the epilogue.
-  template <int Window, int N>
+  template <int Window, int N, bool InValues = false>
   static SPARSEKIT_NOINLINE void block_sums_of(const view& a, index_t block,
                                                const window_source<T>* x, T* sums) {
-    using slice_sums = lookup_slice_sums<Arch, T, Window, N>;
+    using slice_sums = lookup_slice_sums<Arch, T, Window, N, InValues>;
     window_source<T> source[N];
     for (int n = 0; n < N; ++n) source[n] = x[n];
     const index_t end = std::min((block + 1) * view::block_slices, a.slices());
@@ -264,8 +276,8 @@ struct gemv_lookup {
       for (index_t t = a.slice_start[s]; t < a.slice_start[s + 1]; ++t) {
         const index_t begin = a.bases[t] * a.unit();
         for (index_t i = 0; i < view::slice_rows; ++i) {
-          const index_t at = begin + a.places[t * view::slice_rows + i];
-          const T value = a.values[t * view::slice_rows + i];
+          const index_t at = begin + a.place(t * view::slice_rows + i);
+          const T value = a.value(t * view::slice_rows + i);
           T seen = at >= x.cols ? T{0} : x.head[at * x.stride];
           if (is_empty_slot(value)) seen = simd::zero_of_sign(seen);
           lane[i] = one::fma(value, seen, lane[i]);
