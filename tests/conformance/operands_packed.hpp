@@ -166,6 +166,7 @@ struct packed_forms_operand : operand {
   using lookup = sparsekit::lookup_view<const T>;
   using slices = sparsekit::spmv_view<const T>;
   using wide = sparsekit::wide_view<const T>;
+  using bits = sparsekit::bitmask_view<const T>;
   static constexpr bool any_order = false;
   static constexpr bool zeros_are_absent = false;
   static constexpr index_t largest_index = 1 << 16;
@@ -178,7 +179,7 @@ struct packed_forms_operand : operand {
       names.push_back("quads " + std::to_string(s.row_block) + "x" +
                       std::to_string(s.column_block) + " by " + std::to_string(s.interleave));
     }
-    names.insert(names.end(), {"quads and lookup", "lookup", "slices", "wide rows"});
+    names.insert(names.end(), {"quads and lookup", "lookup", "slices", "wide rows", "bitmask"});
     return names;
   }
   packed_forms_operand(const problem<T>& p, placement where, int option) {
@@ -206,11 +207,16 @@ struct packed_forms_operand : operand {
       wide_arrays.assign(w.view(), where);
       packed.wide = wide_arrays.view();
     }
+    if (option == shape_count + 4) {
+      const auto b = sk::pack<sk::bitmask>(source.view()).value();
+      bit_arrays.assign(b.view(), where);
+      packed.bits = bit_arrays.view();
+    }
   }
   view_type view() const { return packed; }
   bool intact() const override {
     return quad_arrays.intact() && lookup_arrays.intact() && slice_arrays.intact() &&
-           wide_arrays.intact();
+           wide_arrays.intact() && bit_arrays.intact();
   }
 
   relocated<true, quads, &quads::blocks, &quads::heads, &quads::columns, &quads::values>
@@ -224,6 +230,7 @@ struct packed_forms_operand : operand {
   relocated<true, wide, &wide::starts, &wide::row_in_block, &wide::counts, &wide::columns,
             &wide::values>
       wide_arrays;
+  relocated<true, bits, &bits::row_offsets, &bits::mask, &bits::values> bit_arrays;
   view_type packed;
 };
 

@@ -8,7 +8,7 @@
 #include <sparsekit/convert/to_bitmask.hpp>
 #include <sparsekit/convert/to_dense.hpp>
 #include <sparsekit/convert/to_sell.hpp>
-#include <sparsekit/pack/bitmask.hpp>
+#include <sparsekit/pack/pack.hpp>
 
 #include "support/every_way.hpp"
 #include "support/sparse_narrow.hpp"
@@ -278,6 +278,28 @@ TEST_CASE("saved bytes of a bitmask are checked whole") {
     sk::seal_packed(copy.data(), h);
     CHECK(sk::bitmask_matrix<float>::view_of(copy.view()).error().code == sk::errc::bad_pattern);
   }
+}
+
+TEST_CASE("pack() makes a bitmask where it is faster, alone in what it saves") {
+  rng random(31);
+  const sparse<bf16> a(100, 300, 0.6, random);
+  const sparse<bf16> sparser(100, 300, 0.2, random);
+  const auto packed =
+      sk::pack(a.view(), {.columns = {1}, .target = sk::pack_target::avx2}).value();
+  CHECK(packed.reason().find("bitmask") != std::string::npos);
+  CHECK(packed.lookup().empty());
+  CHECK(sk::pack(sparser.view(), {.columns = {1}, .target = sk::pack_target::avx2})
+            .value()
+            .bits()
+            .empty());
+  for (const index_t n : {1, 3, 9}) {
+    sparsekit_test::check_product<bf16, bf16, float, sk::col_major, sk::col_major>(
+        a, packed, n, true, edge::right, random);
+  }
+  const auto saved = packed.save().value();
+  CHECK(sk::packed_matrix<bf16>::view_of(saved.view()).value().bits.nnz() == packed.nnz());
+  const auto loaded = sk::packed_matrix<bf16>::from_bytes(saved.view()).value();
+  CHECK(loaded.bits().bytes().size() == packed.bits().bytes().size());
 }
 
 TEST_CASE_TEMPLATE("transposed bitmasks, and bitmasks on the right", T, float, double) {

@@ -115,6 +115,7 @@ TEST_CASE("structure is found and becomes a candidate") {
   CHECK(full.find(sk::form::nm) == nullptr);
   CHECK(full.find(sk::form::dense) != nullptr);
   CHECK(full.find(sk::form::lookup) == nullptr);  // 64 columns
+  CHECK(full.find(sk::form::bitmask) == nullptr);
 }
 
 TEST_CASE("a matrix without entries, rows or columns has statistics and candidates") {

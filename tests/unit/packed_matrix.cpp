@@ -234,8 +234,8 @@ TEST_CASE("the bytes for one target are the same whoever writes them") {
         sk::pack(view_of(a), {.columns = columns, .target = target}).value().save().value();
     return sk::packed_checksum(bytes.data(), bytes.size());
   };
-  CHECK(sum({64}, sk::pack_target::avx2) == 0x1ceaf566de85df1fu);
-  CHECK(sum({4}, sk::pack_target::avx512) == 0x837f0d4358419969u);
+  CHECK(sum({64}, sk::pack_target::avx2) == 0x70f10ef061f546aeu);
+  CHECK(sum({4}, sk::pack_target::avx512) == 0x991e6413a5b8b745u);
   const auto wide = sk::pack_wide(sk::seq, view_of(a)).value();
   CHECK(sk::packed_checksum(wide.bytes().data(), wide.bytes().size()) == 0x92eab294486c0e22u);
 }

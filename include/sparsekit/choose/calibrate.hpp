@@ -100,7 +100,7 @@ status time_samples(const calibrate_options& options, double seconds, F&& f, End
       for (const candidate& c : list) {
         // Forms for few columns take their time with many, in proportion to them.
         const form k = c.choice.kind;
-        if ((k == form::slices || k == form::lookup) && n > 16) continue;
+        if ((k == form::slices || k == form::lookup || k == form::bitmask) && n > 16) continue;
         timed.add(k);
       }
       std::array<double, form_count> us{};

@@ -4,6 +4,7 @@
 #include "../convert/to_bsr.hpp"
 #include "../convert/to_dense.hpp"
 #include "../multiply.hpp"
+#include "../pack/bitmask.hpp"
 #include "../pack/dense.hpp"
 #include "../pack/nm.hpp"
 #include "../pack/pack.hpp"
@@ -30,6 +31,7 @@ class packed_forms {
   const packed_structured<T>& structured() const { return structured_; }
   const bsr& blocks() const { return bsr_; }
   const csr& rows() const { return csr_; }
+  const bitmask_matrix<T>& bits() const { return bits_; }
 
   /// Memory of a form that is held.
   index_t bytes(form f) const {
@@ -55,6 +57,7 @@ class packed_forms {
         const auto v = csr_.view();
         return v.row_ptr.size() * 8 + v.nnz() * index_t{4 + sizeof(T)};
       }
+      case form::bitmask: return bits_.bytes().size();
     }
     return 0;
   }
@@ -84,6 +87,7 @@ class packed_forms {
       case form::structured: structured_ = packed_structured<T>(); break;
       case form::bsr: bsr_ = bsr(); break;
       case form::csr: csr_ = csr(); break;
+      case form::bitmask: bits_ = bitmask_matrix<T>(); break;
     }
   }
 
@@ -135,6 +139,7 @@ class packed_forms {
         csr_ = csr(a.shape, std::move(row_ptr), std::move(cols), std::move(values));
         return {};
       }
+      case form::bitmask: return convert::bitmask_from(a).get(bits_);
     }
     return {};
   }
@@ -154,6 +159,7 @@ class packed_forms {
   packed_structured<T> structured_;
   bsr bsr_;
   csr csr_;
+  bitmask_matrix<T> bits_;
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
@@ -189,6 +195,7 @@ void multiply_by(form f, const Policy& policy, const packed_forms<T>& a, X&& x, 
     case form::structured: return multiply(policy, a.structured(), x, y, optional...);
     case form::bsr: return multiply(policy, a.blocks(), x, y, optional...);
     case form::csr: return multiply(policy, a.rows(), x, y, optional...);
+    case form::bitmask: return multiply(policy, a.bits(), x, y, optional...);
   }
 }
 
@@ -210,6 +217,7 @@ workspace_size workspace_requirement(const packed_forms<T>& a, index_t columns) 
   take(form::structured, a.structured());
   take(form::bsr, a.blocks());
   take(form::csr, a.rows());
+  take(form::bitmask, a.bits());
   return most;
 }
 

@@ -2,12 +2,13 @@
 // matrix, each the best for some column counts; multiply takes the one that fits the call.
 //
 // save() writes all forms into one block of packed bytes: a header of form `whole`, whose sections are the
-// packed bytes of the forms: quads, lookup, spmv, wide, each empty if absent. view_of() checks such a block and
+// packed bytes of the forms: quads, lookup, spmv, wide, bitmask, each empty if absent. view_of() checks such a block and
 // multiplies from where it lies; from_bytes() copies it into a matrix that owns its memory.
 #pragma once
 
 #include <string>
 
+#include "bitmask.hpp"
 #include "lookup.hpp"
 #include "quads.hpp"
 #include "spmv_packed.hpp"
@@ -27,6 +28,7 @@ struct packed_view {
   lookup_view<const value_type> lookup{};  ///< one to three columns, weights
   spmv_view<const value_type> spmv{};      ///< one column, very sparse matrices
   wide_view<const value_type> wide{};      ///< instead of quads: very sparse, or few columns
+  bitmask_view<const value_type> bits{};   ///< instead of lookup: few zeros, from memory
 
   index_t rows() const { return shape.rows; }
   index_t cols() const { return shape.cols; }
@@ -34,7 +36,8 @@ struct packed_view {
   bool has_quads() const { return quads.row_block != 0; }
   bool has_lookup() const { return lookup.window_bytes != 0; }
   bool has_wide() const { return !wide.starts.empty(); }
-  bool has_spmv() const { return !has_lookup() && spmv.shape.rows != 0; }
+  bool has_bits() const { return !bits.row_offsets.empty(); }
+  bool has_spmv() const { return !has_lookup() && !has_bits() && spmv.shape.rows != 0; }
 };
 
 template <class T>
@@ -44,13 +47,15 @@ class packed_matrix {
 
   packed_matrix() = default;
   packed_matrix(extents shape, index_t nnz, quad_matrix<T>&& quads, lookup_matrix<T>&& lookup = {},
-                spmv_packed<T>&& spmv = {}, wide_matrix<T>&& wide = {})
+                spmv_packed<T>&& spmv = {}, wide_matrix<T>&& wide = {},
+                bitmask_matrix<T>&& bits = {})
       : shape_(shape),
         nnz_(nnz),
         quads_(std::move(quads)),
         lookup_(std::move(lookup)),
         spmv_(std::move(spmv)),
-        wide_(std::move(wide)) {}
+        wide_(std::move(wide)),
+        bits_(std::move(bits)) {}
 
   packed_view<const T> view() const {
     return {.shape = shape_,
@@ -58,7 +63,8 @@ class packed_matrix {
             .quads = quads_.view(),
             .lookup = lookup_.view(),
             .spmv = spmv_.view(),
-            .wide = wide_.view()};
+            .wide = wide_.view(),
+            .bits = bits_.view()};
   }
   extents shape() const { return shape_; }
   index_t rows() const { return shape_.rows; }
@@ -67,7 +73,7 @@ class packed_matrix {
   /// Memory of all forms together.
   index_t bytes() const {
     return quads_.bytes().size() + lookup_.bytes().size() + spmv_.bytes().size() +
-           wide_.bytes().size();
+           wide_.bytes().size() + bits_.bytes().size();
   }
   /// The forms, each empty if it is absent. Their bytes() can be saved, and multiplied with after
   /// view_of() has checked them.
@@ -75,13 +81,14 @@ class packed_matrix {
   const lookup_matrix<T>& lookup() const { return lookup_; }
   const spmv_packed<T>& spmv() const { return spmv_; }
   const wide_matrix<T>& wide() const { return wide_; }
+  const bitmask_matrix<T>& bits() const { return bits_; }
 
   /// All forms as one block of portable bytes: the same on every machine, to be run on any. Errors: out of
   /// memory.
   template <class Flags = flags_tag>
   result<buffer<std::byte>> save() const {
     const array_view<const std::byte> forms[] = {quads_.bytes(), lookup_.bytes(), spmv_.bytes(),
-                                                 wide_.bytes()};
+                                                 wide_.bytes(), bits_.bytes()};
     packed_header h;
     h.form = packed_form::whole;
     h.type = packed_type_of<T>;
@@ -128,7 +135,8 @@ class packed_matrix {
     return packed_matrix(checked.shape, checked.entries, quad_matrix<T>(std::move(copies[0])),
                          lookup_matrix<T>(std::move(copies[1])),
                          spmv_packed<T>(std::move(copies[2])),
-                         wide_matrix<T>(std::move(copies[3])));
+                         wide_matrix<T>(std::move(copies[3])),
+                         bitmask_matrix<T>(std::move(copies[4])));
   }
   /// What was packed and why, in words. Allocates.
   std::string reason() const {
@@ -137,6 +145,7 @@ class packed_matrix {
     std::string text = std::to_string(zeros).substr(0, zeros < 10 ? 3 : 4) + " % zeros";
     if (!lookup_.bytes().empty()) text += "; entries everywhere: window-lookup steps for 1 to 3 columns";
     if (lookup_.view().places_in_values) text += ", 18 bits of mantissas kept";
+    if (!bits_.bytes().empty()) text += "; a bitmask for 1 to 3 columns";
     if (!spmv_.bytes().empty()) text += "; 1 column: " + spmv_.reason();
     if (!quads_.bytes().empty()) text += "; balanced row quads for more columns";
     if (!wide_.bytes().empty()) text += "; wide rows for more columns";
@@ -144,7 +153,7 @@ class packed_matrix {
   }
 
  private:
-  static constexpr int form_count = 4;
+  static constexpr int form_count = 5;
 
   static status corrupt(const char* detail, any_integer got, any_integer allowed) {
     return {.code = errc::corrupt, .object = "packed", .detail = detail, .got = got,
@@ -167,7 +176,8 @@ class packed_matrix {
       return {};
     };
     if (status s = part(std::type_identity<lookup_matrix<T>>{}, forms[1], view.lookup); !s) return s;
-    if constexpr (is_narrow<T>) {  // They have window-lookup steps only.
+    if (status s = part(std::type_identity<bitmask_matrix<T>>{}, forms[4], view.bits); !s) return s;
+    if constexpr (is_narrow<T>) {  // They have window-lookup steps and bitmasks only.
       const index_t others = forms[0].size() + forms[2].size() + forms[3].size();
       if (others != 0) return corrupt("forms of a narrow type", others, 0);
     } else {
@@ -200,6 +210,7 @@ class packed_matrix {
   lookup_matrix<T> lookup_;
   spmv_packed<T> spmv_;
   wide_matrix<T> wide_;
+  bitmask_matrix<T> bits_;
 };
 
 }  // namespace v0

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../formats/packed.hpp"
+#include "gemv/bitmask.hpp"
 #include "gemv/lookup.hpp"
 #include "gemv/lookup_narrow.hpp"
 #include "spmv/packed.hpp"
@@ -35,6 +36,25 @@ struct gemv_packed_lookup {
   template <class Call>
   static void run(const Call& c) {
     part::run(part_call(c, c.a.lookup));
+  }
+};
+
+/// The same for a bitmask.
+template <class Arch, class T>
+struct gemv_packed_bits {
+  using part = gemv_bitmask<Arch, T>;
+
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return c.a.has_bits() && (c.x.cols() <= 3 || !(c.a.has_quads() || c.a.has_wide()));
+  }
+  template <class A>
+  static workspace_size requirement(const A& a, index_t columns) {
+    return a.has_bits() ? part::requirement(a.bits, columns) : workspace_size{};
+  }
+  template <class Call>
+  static void run(const Call& c) {
+    part::run(part_call(c, c.a.bits));
   }
 };
 

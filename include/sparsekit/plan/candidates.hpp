@@ -95,6 +95,7 @@ index_t predicted_bytes(const form_choice& f, const pattern_statistics& s) {
       break;
     }
     case form::csr: bytes = nnz * (sizeof(T) + 4) + 8 * (m + 1); break;
+    case form::bitmask: bytes = header + nnz * sizeof(T) + m * (std::ceil(k / 8) + 8) + 384; break;
   }
   return bytes > 9e18 ? std::numeric_limits<index_t>::max() : static_cast<index_t>(bytes);
 }
@@ -137,6 +138,10 @@ candidate_list candidates_of(const pattern_statistics& s, const column_counts& c
     add(plan::predict_all(model, s, columns, wide) < narrow_logs ? wide : narrow);
   }
   if (columns.least() <= 3 && s.lookup_slots > 0) add({{form::lookup}});
+  // Below a sixteenth of the places the bits take more bytes than lists of columns, and the time of dense.
+  if (columns.least() <= 3 && 16 * static_cast<double>(s.nnz) >= elements) {
+    add({{form::bitmask}});
+  }
   if (columns.least() == 1 && s.list_slots + s.run_slots > 0) add({{form::slices}});
   if (s.kept_rows > 0 && (s.kept_rows < s.shape.rows || s.kept_columns < s.shape.cols)) {
     add({{form::structured}});

@@ -55,7 +55,8 @@ class cost_model {
           n == 1 ? 1e30
                  : std::min(predict({form::quads, {}, {}, 1}, s, n), predict({form::quads}, s, n));
       const double lookup = n <= 3 && s.lookup_slots > 0 ? predict({form::lookup}, s, n) : 1e30;
-      (std::min(quads, lookup) < dense ? high : low) = zeros;
+      const double bits = n <= 3 ? predict({form::bitmask}, s, n) : 1e30;
+      (std::min(std::min(quads, lookup), bits) < dense ? high : low) = zeros;
     }
     return high;
   }
@@ -101,6 +102,7 @@ class cost_model {
                        static_cast<double>(s.kept_columns), 16, false);
       case form::bsr: return bsr(v, f.block);
       case form::csr: return csr(v);
+      case form::bitmask: return bitmask(v);
     }
     return {};
   }
@@ -179,6 +181,16 @@ class cost_model {
     return {v.n == 1 ? 0 : v.n <= 3 ? 1 : 2,
             {slots / width * v.n, slots / width, v.k * v.n, v.m * v.n, 1, beyond_l2(bytes),
              beyond_l3(bytes)}};
+  }
+
+  /// Registers of places are expanded once for a few columns, zeros as well as entries.
+  static cost_terms bitmask(const counts& v) {
+    const double steps = v.m * std::ceil(v.k / 64) * 64 / width;
+    const double passes = std::ceil(v.n / (width < 16 ? 2 : 4));
+    const double bytes = v.nnz * sizeof(T) + v.m * v.k / 8;
+    return {v.n == 1 ? 0 : v.n <= 3 ? 1 : 2,
+            {steps * passes, steps * v.n, v.m * v.n, v.k * v.n, 1, beyond_l2(bytes) * passes,
+             beyond_l3(bytes) * passes}};
   }
 
   static cost_terms slices(const counts& v) {

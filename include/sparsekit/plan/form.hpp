@@ -21,8 +21,9 @@ enum class form : std::uint8_t {
   structured,  ///< whole rows and columns removed
   bsr,         ///< dense blocks
   csr,         ///< entries row by row
+  bitmask,     ///< a bit a place: scattered zeros, few of them, one to three columns
 };
-inline constexpr int form_count = 8;
+inline constexpr int form_count = 9;
 
 inline const char* name_of(form f) {
   switch (f) {
@@ -34,6 +35,7 @@ inline const char* name_of(form f) {
     case form::structured: return "rows and columns removed";
     case form::bsr: return "blocks";
     case form::csr: return "CSR";
+    case form::bitmask: return "bitmask";
   }
   return "unknown";
 }
