@@ -145,7 +145,7 @@ class packed_matrix {
     std::string text = std::to_string(zeros).substr(0, zeros < 10 ? 3 : 4) + " % zeros";
     if (!lookup_.bytes().empty()) text += "; entries everywhere: window-lookup steps for 1 to 3 columns";
     if (lookup_.view().places_in_values) text += ", 18 bits of mantissas kept";
-    if (!bits_.bytes().empty()) text += "; a bitmask for 1 to 3 columns";
+    if (!bits_.bytes().empty()) text += "; entries everywhere: a bitmask for 1 to 3 columns";
     if (!spmv_.bytes().empty()) text += "; 1 column: " + spmv_.reason();
     if (!quads_.bytes().empty()) text += "; balanced row quads for more columns";
     if (!wide_.bytes().empty()) text += "; wide rows for more columns";
