@@ -110,6 +110,24 @@ struct active_operand {
   }
 };
 
+/// Every column of W active, in the 16 x 1 blocks that hold an entry: zeros in W only.
+template <class T>
+struct active_blocks_operand {
+  sk::bsr_matrix<T> transpose;
+  std::vector<std::uint32_t> indices;
+  explicit active_blocks_operand(const source<T>& s)
+      : transpose(sk::to_bsr<std::int32_t, std::int32_t>(sk::transposed(s.csr), {1, 16}).value()) {
+    for (index_t c = 0; c < s.csr.cols(); ++c) indices.push_back(static_cast<std::uint32_t>(c));
+  }
+  auto view() const {
+    return sk::active_blocks_view<decltype(transpose.view())>{transpose.view(), indices, true};
+  }
+};
+template <class T>
+auto library_operand(const active_blocks_operand<T>& o) {
+  return o.view();
+}
+
 /// The lower triangle of the leading square.
 template <class T>
 sk::symmetric_matrix<T> symmetric_operand(const source<T>& s) {
@@ -166,6 +184,8 @@ auto make_operand(const source<T>& s) {
     return sk::pack_dense(s.dense_view()).value();
   } else if constexpr (std::is_same_v<Format, format::active>) {
     return active_operand<T>(s);
+  } else if constexpr (std::is_same_v<Format, format::active_blocks>) {
+    return active_blocks_operand<T>(s);
   } else {
     static_assert(std::is_same_v<Format, format::dense>, "a format that no benchmark makes");
     return dense_operand<T>(s);

@@ -58,6 +58,50 @@ status check_workspace(const A& a, index_t columns, const First& first, const Re
   }
 }
 
+template <class T, class Layout>
+status check_weights(const dense_view<T, Layout>& w) {
+  return validate(w, "A");
+}
+/// Its structure is for validate().
+template <class View>
+status check_weights(const transposed_view<View>&) {
+  return {};
+}
+
+/// Zero points are taken off by sums of all weights of a row, which nobody has made for active ones.
+template <class E>
+status check_zero_points(const E& e) {
+  if (!e.has_zero_point()) return {};
+  return {.code = errc::unsupported, .object = "active_set",
+          .detail = "a zero point of x that is not 0"};
+}
+
+/// One active set for each column of y.
+template <class A, class Sets, class Y, class E>
+status check_active_sets(const A& w, const Sets& sets, const Y& y, const E& e) {
+  using TX = typename std::ranges::range_value_t<Sets>::value_type;
+  if (status s = validate(w, "A"); !s) return s;
+  if (status s = check_zero_points(e); !s) return s;
+  const array_view<const active_set<TX>> each(sets);
+  for (index_t i = 0; i < each.size(); ++i) {
+    if (each[i].size() == w.cols()) continue;
+    return {.code = errc::shape_mismatch, .object = "active_set", .detail = "size", .entry = i,
+            .got = each[i].size(), .allowed = w.cols()};
+  }
+  return with_dense(y, [&](auto yv) {
+    if (status s = validate(yv, "y"); !s) return s;
+    if (yv.rows() != w.rows()) return mismatch("y", "rows", yv.rows(), w.rows());
+    if (yv.cols() != each.size()) return mismatch("y", "cols", yv.cols(), each.size());
+    for (index_t i = 0; i < each.size(); ++i) {
+      if (overlap(dense_view<const TX, col_major>(each[i].view().values.data(), each[i].count(), 1), yv)) {
+        return status{.code = errc::aliased_operands, .object = "y", .detail = "y"};
+      }
+    }
+    if (status s = e.template check_x<TX>(); !s) return s;
+    return e.check(yv.shape());
+  });
+}
+
 /// Strides of an mdspan that dense_view can express: 1 in one direction, not negative in the other.
 template <class X>
 status check_strides(const X& x, const char* object) {
@@ -85,7 +129,9 @@ template <class A, class X, class Y, class... Optional>
 status check(const A& a, const X& x, const Y& y, const Optional&... optional) {
   const auto epilogue = operands::epilogue_in(optional...);
   if (status s = operands::check_strides(y, "y"); !s) return s;
-  if constexpr (operands::sparse<X>) {
+  if constexpr (active_sets<X>) {
+    return operands::check_active_sets(operands::matrix(a), x, y, operands::with_factor(a, epilogue));
+  } else if constexpr (operands::sparse<X>) {
     if (status s = operands::check_strides(a, "x"); !s) return s;
     const operands::flipped_epilogue flipped(operands::with_factor(x, epilogue));
     return operands::with_transposed(a, [&](auto xv) {
@@ -116,9 +162,10 @@ status check(const A& a, const active_set<T>& x, const Y& y, const Optional&... 
   if (x.size() != w.cols()) return operands::mismatch("active_set", "size", x.size(), w.cols());
   const auto scaled_epilogue = operands::with_factor(a, operands::epilogue_in(optional...));
   return operands::with_dense(y, [&](auto yv) {
-    if (status s = validate(w, "A"); !s) return s;
+    if (status s = operands::check_weights(w); !s) return s;
     const array_view<const T> values = x.view().values;
-    const active_columns_view<T> columns{w, x.view().indices, true};
+    if (status s = operands::check_zero_points(scaled_epilogue); !s) return s;
+    const auto columns = active_view_of(w, x.view().indices, true);
     const dense_view<const T, col_major> xv(values.data(), values.size(), 1);
     return operands::check_product(columns, xv, yv, scaled_epilogue);
   });

@@ -26,6 +26,8 @@ struct epilogue_base {
   static constexpr bool reads_y = false;
   /// Whether the stage is a few instructions: kernels may then repeat it for each register of a tile.
   static constexpr bool is_short = false;
+  /// Whether the stage takes a zero point of X off, by the sums of rows of weights.
+  constexpr bool has_zero_point() const { return false; }
   /// The place that the next stage sees: another one behind a stage that changes what the lanes hold.
   template <class Place>
   SPARSEKIT_INLINE Place after(const Place& place) const {
@@ -229,6 +231,7 @@ struct chain_stage : epilogue_base {
     if (status s = first.check(y); !s) return s;
     return second.check(y);
   }
+  constexpr bool has_zero_point() const { return first.has_zero_point() || second.has_zero_point(); }
   template <class TX>
   status check_x() const {
     if (status s = first.template check_x<TX>(); !s) return s;

@@ -42,8 +42,8 @@ void run(const Policy& policy, const A& a, dense_view<TX, LX> xv, dense_view<TY,
 }  // namespace operands
 
 /// Y = epilogue(A X), or Y = epilogue(X A) when only the second operand is sparse. See the head of
-/// this file. With an active_set for X, A is a column-major dense view, of which only the columns in the set
-/// are read. Cost: 2 nnz N operations; X and Y are read and written once.
+/// this file. With an active_set for X, A is a column-major dense view (or the transpose of BSR with 1 x 16
+/// blocks), of which only the columns in the set are read; with a range of sets, a column of Y for each. Cost: 2 nnz N operations; X and Y are read and written once.
 template <execution_policy Policy, class A, class X, class Y, class... Optional>
 void multiply(const Policy& policy, const A& a, X&& x, Y&& y, const Optional&... optional) {
   const auto epilogue = operands::epilogue_in(optional...);
@@ -54,12 +54,21 @@ void multiply(const Policy& policy, const A& a, X&& x, Y&& y, const Optional&...
     const auto w = operands::matrix(a);
     SPARSEKIT_ASSERT(x.size() == w.cols());
     const auto active = x.view();
-    const active_columns_view<typename decltype(w)::value_type> columns{w, active.indices, true};
+    const auto columns = active_view_of(w, active.indices, true);
     const auto scaled_epilogue = operands::with_factor(a, epilogue);
     operands::with_dense(active.values, [&](auto xv) {
       operands::with_dense(y, [&](auto yv) {
         operands::run<has_workspace>(policy, columns, xv, yv, scaled_epilogue, scratch);
       });
+    });
+  } else if constexpr (active_sets<X>) {
+    const auto w = operands::matrix(a);
+    using TX = typename std::remove_cvref_t<std::ranges::range_value_t<X>>::value_type;
+    const active_batch_view<typename decltype(w)::value_type, TX> columns{w, x};
+    const dense_view<const TX, col_major> no_x(nullptr, w.cols(), columns.sets.size(), w.cols());
+    const auto scaled_epilogue = operands::with_factor(a, epilogue);
+    operands::with_dense(y, [&](auto yv) {
+      operands::run<has_workspace>(policy, columns, no_x, yv, scaled_epilogue, scratch);
     });
   } else if constexpr (operands::sparse<X>) {
     static_assert(!operands::sparse<A>, "a product of two sparse matrices is not provided");

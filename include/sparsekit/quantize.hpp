@@ -98,6 +98,7 @@ struct dequantize_stage : epilogue_base {
     return place.template as<float>();
   }
   status check(extents y) const { return scale.check("dequantize", y); }
+  constexpr bool has_zero_point() const { return zero_point != 0; }
   template <class TX>
   status check_x() const {
     return check_zero_point<TX>("dequantize", zero_point);
@@ -158,6 +159,7 @@ struct requantize_stage : epilogue_base {
     }
     return scale.check("requantize", y);
   }
+  constexpr bool has_zero_point() const { return zero.x != 0; }
   template <class TX>
   status check_x() const {
     return zero.x == 0 ? status{} : check_zero_point<TX>("requantize", zero.x);

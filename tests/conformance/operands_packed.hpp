@@ -403,6 +403,46 @@ struct operand_variants<format::lookup, T> {
   using main = operand_list<lookup_operand<T>>;
   using others = operand_list<>;
 };
+/// W in blocks of 16 x 1, or of another shape, given as BSR of its transpose; every column is active.
+template <class T, class Base = sparsekit::bsr_view<const T, std::int32_t, std::int32_t>>
+struct active_blocks_operand : operand {
+  using view_type = sparsekit::active_blocks_view<Base>;
+  static constexpr bool any_order = false;
+  static constexpr bool zeros_are_absent = false;
+  static constexpr index_t largest_index = 32767;
+  static std::vector<std::string> options() { return {"16x1", "8x2"}; }
+
+  active_blocks_operand(const problem<T>& p, placement where, int option) {
+    const csr_operand<T, std::int32_t, std::int32_t> source(
+        csc_operand<T, std::int32_t, std::int32_t>::flipped(by_column(p)), {});
+    const sparsekit::block_shape shape =
+        option == 0 ? sparsekit::block_shape{1, 16} : sparsekit::block_shape{2, 8};
+    arrays.assign(sparsekit::to_bsr<std::int32_t, std::int32_t>(source.view(), shape).value().view(),
+                  where);
+    std::vector<std::uint32_t> all(static_cast<std::size_t>(p.cols));
+    std::iota(all.begin(), all.end(), 0u);
+    freeze_copy(indices, all, where);
+  }
+  static problem<T> by_column(const problem<T>& p) {
+    problem<T> sorted;
+    sorted.rows = p.rows;
+    sorted.cols = p.cols;
+    sorted.entries = p.entries;
+    std::stable_sort(sorted.entries.begin(), sorted.entries.end(),
+                     [](const entry<T>& a, const entry<T>& b) { return a.column < b.column; });
+    return sorted;
+  }
+  view_type view() const { return {arrays.view(), indices.view(), true}; }
+  bool intact() const override { return arrays.intact() && indices.intact(); }
+
+  relocated<false, Base, &Base::row_ptr, &Base::columns, &Base::values, &Base::pattern> arrays;
+  guarded<std::uint32_t> indices;
+};
+template <class T>
+struct operand_variants<format::active_blocks, T> {
+  using main = operand_list<active_blocks_operand<T>>;
+  using others = operand_list<>;
+};
 template <class T>
 struct operand_variants<format::active, T> {
   using main = operand_list<active_operand<T>>;

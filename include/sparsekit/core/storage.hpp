@@ -58,7 +58,7 @@ class buffer {
   /// As allocate, with every element zero.
   [[nodiscard]] status allocate_zeroed(index_t size) {
     status s = allocate(size);
-    if (s && size > 0) std::memset(data_, 0, static_cast<std::size_t>(size) * sizeof(T));
+    if (s && size > 0) std::memset(static_cast<void*>(data_), 0, static_cast<std::size_t>(size) * sizeof(T));
     return s;
   }
   /// Keeps the first min(size, size()) elements; the rest is uninitialised.

@@ -5,12 +5,19 @@
 //   active.assign_nonzero(h);                        // or a predicate, a threshold, a mask, a list
 //   sk::multiply(sk::dense_view<const float, sk::col_major>(w, m, n), active, y);
 //
+// Weights and elements may be of the narrow types that go together (core/number.hpp), zero points apart. For
+// several columns of x give a range of sets, one a column. Where W has zeros in 16 x 1 blocks, both are skipped:
+//
+//   auto blocks = sk::to_bsr(sk::transposed(csr), {1, 16}).value();   // of W's transpose: a row is a column of W
+//   sk::multiply(sk::transposed(blocks), active, y);
+//
 // An element that is not in the set never contributes, whatever its column of W holds.
 #pragma once
 
 #include "../core/dense_view.hpp"
 #include "../core/storage.hpp"
 #include "element_bits.hpp"
+#include "transposed.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -69,7 +76,7 @@ class active_set {
   /// x[i] > threshold; NaN is active.
   template <std::ranges::contiguous_range X, class Flags = flags_tag>
   status assign_above(const X& x, T threshold) {
-    return assign(x, [threshold](T v) { return !(v <= threshold); });
+    return assign(x, [threshold](T v) { return !(ordered(v) <= ordered(threshold)); });
   }
   /// Bit i % 8 of mask[i / 8] says whether x[i] is active. Errors: a mask of another length, bits beyond
   /// the last element.
@@ -133,6 +140,13 @@ class active_set {
   static constexpr index_t slack = 64;
   static constexpr index_t max_capacity = std::numeric_limits<std::uint32_t>::max() - slack;
 
+  static auto ordered(T v) {
+    if constexpr (std::is_arithmetic_v<T>) {
+      return v;
+    } else {
+      return static_cast<float>(v);
+    }
+  }
   status start(index_t size) {
     size_ = size;
     count_ = 0;
@@ -164,10 +178,58 @@ struct active_columns_view {
   active_columns_view as_const() const { return *this; }
 };
 
+/// The same with an active set for each column of x.
+template <class T, class TX>
+struct active_batch_view {
+  using value_type = std::remove_cv_t<T>;
+  dense_view<const value_type, col_major> w{};
+  array_view<const active_set<TX>> sets{};
+
+  index_t rows() const { return w.rows(); }
+  index_t cols() const { return w.cols(); }
+  index_t nnz() const {
+    index_t most = 0;
+    for (const active_set<TX>& s : sets) most = s.count() > most ? s.count() : most;
+    return w.rows() * most;
+  }
+  active_batch_view as_const() const { return *this; }
+};
+
+/// W in 16 x 1 blocks, given as its transpose: a row of `base`, whose blocks are 1 x 16, is a column of W. Fast
+/// for this block only; any other is walked element by element.
+template <class Base>
+struct active_blocks_view {
+  using value_type = typename Base::value_type;
+  Base base{};  ///< a bsr_view
+  array_view<const std::uint32_t> indices{};
+  bool compact = false;
+
+  index_t rows() const { return base.cols(); }
+  index_t cols() const { return compact ? indices.size() : base.rows(); }
+  index_t nnz() const { return base.nnz() / (base.rows() > 0 ? base.rows() : 1) * indices.size(); }
+  active_blocks_view as_const() const { return *this; }
+};
+
+/// The view that multiplies active elements with weights W: a column-major dense view, or the transpose of BSR.
+template <class T>
+auto active_view_of(const dense_view<T, col_major>& w, array_view<const std::uint32_t> indices,
+                    bool compact) {
+  return active_columns_view<std::remove_cv_t<T>>{w, indices, compact};
+}
+template <class T, class I, class O>
+auto active_view_of(const transposed_view<bsr_view<T, I, O>>& w,
+                    array_view<const std::uint32_t> indices, bool compact) {
+  return active_blocks_view<bsr_view<T, I, O>>{w.base, indices, compact};
+}
+
 template <class T>
 inline constexpr bool is_active_set = false;
 template <class T>
 inline constexpr bool is_active_set<active_set<T>> = true;
+/// A range of active sets, one a column of x.
+template <class R>
+concept active_sets = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
+                      is_active_set<std::remove_cvref_t<std::ranges::range_reference_t<R>>>;
 
 }  // namespace v0
 }  // namespace sparsekit

@@ -1,6 +1,7 @@
 // From the table to one kernel: the first row of the operand's format whose kernel accepts the call.
 #pragma once
 
+#include "active/blocks.hpp"
 #include "active/columns.hpp"
 #include "dense/external.hpp"
 #include "dense/gemm.hpp"
@@ -50,6 +51,7 @@ struct nm {};
 struct structured {};
 struct lookup {};
 struct active {};
+struct active_blocks {};
 }  // namespace format
 
 template <class A>
@@ -101,6 +103,14 @@ struct format_of<packed_structured_view<T>> {
 template <class T>
 struct format_of<active_columns_view<T>> {
   using type = format::active;
+};
+template <class T, class TX>
+struct format_of<active_batch_view<T, TX>> {
+  using type = format::active;
+};
+template <class Base>
+struct format_of<active_blocks_view<Base>> {
+  using type = format::active_blocks;
 };
 template <class T>
 struct format_of<lookup_view<T>> {

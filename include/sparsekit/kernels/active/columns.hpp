@@ -1,8 +1,12 @@
-// y = W x where only some columns of a column-major W take part: zeros of x that are known at run time.
+// y = W x where only some columns of a column-major W take part: zeros of x that are known at run
+// time.
 //
-// Rows are cut into tiles whose sums stay in L1. Into each, `fused` columns are added at a time, so that a
-// sum is loaded and stored once for so many multiplications; the columns are long runs of memory, which
-// hardware prefetches. With every column active this reads W once, as a dense product does.
+// Rows are cut into tiles whose sums stay in L1. Into each, `fused` columns are added at a time, so
+// that a sum is loaded and stored once for so many multiplications; the columns are long runs of
+// memory, which hardware prefetches. With every column active this reads W once, as a dense product
+// does.
+//
+// Weights of bf16 and f16 are widened to f32, those of s8 to s32: memory is what bounds them.
 #pragma once
 
 #include <algorithm>
@@ -14,15 +18,88 @@
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
+/// The active elements of one column of x, in order: element i is x[i], of column indices[i] of W.
+template <class TX>
+struct active_elements {
+  array_view<const std::uint32_t> indices;
+  const TX* values;
+  index_t stride;
+  bool compact;  ///< values hold the active elements only
+
+  index_t count() const { return indices.size(); }
+  SPARSEKIT_INLINE TX operator[](index_t i) const {
+    return values[(compact ? i : index_t{indices[i]}) * stride];
+  }
+};
+template <class A, class TX, class Layout>
+requires requires(const A& a) { a.indices; }
+active_elements<TX> active_elements_of(const A& a, dense_view<const TX, Layout> x, index_t column) {
+  return {a.indices, a.indices.size() > 0 ? &x(0, column) : nullptr,
+          Layout::rows_contiguous ? x.ld() : 1, a.compact};
+}
+template <class T, class TX, class X>
+active_elements<TX> active_elements_of(const active_batch_view<T, TX>& a, const X&,
+                                       index_t column) {
+  const auto v = a.sets[column].view();
+  return {v.indices, v.values.data(), 1, true};
+}
+
+/// First row of a task, on a cache line of y.
+inline index_t active_cut(index_t rows, index_t task, index_t tasks) {
+  constexpr index_t line = 16;
+  return std::min(rows, ceil_div(rows, line) * task / tasks * line);
+}
+
+/// Sums of a tile of rows through the epilogue.
+template <class Lanes, class Call>
+void put_active_sums(const Call& c, const simd::value_of<Lanes>* sums, index_t row, index_t rows,
+                     index_t column) {
+  if constexpr (Call::y_layout::rows_contiguous) {
+    const auto out = output_of<simd::lanes<arch::scalar, simd::value_of<Lanes>>>(c.y, c.epilogue);
+    for (index_t r = 0; r < rows; ++r) out.put(sums[r], row + r, column, simd::all_lanes{});
+  } else {
+    const auto out = output_of<Lanes>(c.y, c.epilogue);
+    index_t r = 0;
+    for (; r + Lanes::width <= rows; r += Lanes::width) {
+      out.put(Lanes::load(sums + r), row + r, column, simd::all_lanes{});
+    }
+    if (r < rows) out.put(Lanes::load(sums + r), row + r, column, Lanes::first(rows - r));
+  }
+}
+
+/// sum + factor * weight: fused, or modulo 2^32.
+template <class Lanes>
+SPARSEKIT_INLINE auto add_product(typename Lanes::reg factor, typename Lanes::reg weight,
+                                  typename Lanes::reg sum) {
+  using S = simd::value_of<Lanes>;
+  if constexpr (!std::is_integral_v<S>) {
+    return Lanes::fma(factor, weight, sum);
+  } else if constexpr (Lanes::width == 1) {
+    return static_cast<S>(static_cast<std::uint32_t>(sum) +
+                          static_cast<std::uint32_t>(factor) * static_cast<std::uint32_t>(weight));
+  } else {
+    return typename Lanes::reg(Lanes::add(sum, Lanes::mul(factor, weight)));
+  }
+}
+template <class S>
+SPARSEKIT_INLINE bool is_finite_sum(S value) {
+  if constexpr (std::is_integral_v<S>) {
+    return true;
+  } else {
+    return simd::is_finite(value);
+  }
+}
+
 template <class Arch, class T>
 struct gemv_active {
-  using lanes = simd::lanes<Arch, T>;
-  using view = active_columns_view<T>;
-  /// Columns added in one go. 16 were 15 % slower in cache on Zen 4, where their pointers spill, and no faster
-  /// from memory; prefetching the next group's columns cost more than it brought.
+  using sum = sum_of_t<T>;
+  using lanes = simd::lanes<Arch, sum>;
+  using weights = dense_view<const T, col_major>;
+  /// Columns added in one go. 16 were 15 % slower in cache on Zen 4, where their pointers spill,
+  /// and no faster from memory; prefetching the next group's columns cost more than it brought.
   static constexpr int fused = 8;
   /// Rows of a tile: 16 KB of sums, half of L1.
-  static constexpr index_t tile_rows = 16384 / index_t{sizeof(T)};
+  static constexpr index_t tile_rows = 16384 / index_t{sizeof(sum)};
 
   template <class Call>
   static bool accepts(const Call&) {
@@ -35,79 +112,46 @@ struct gemv_active {
   template <class Call>
   static void run(const Call& c) {
     const index_t rows = c.a.rows();
-    constexpr index_t line = 16;
-    const index_t tasks = task_count(c.policy, c.a.nnz() * c.x.cols() / 4, ceil_div(rows, line));
+    const index_t tasks = task_count(c.policy, c.a.nnz() * c.x.cols() / 4, ceil_div(rows, 16));
     run_tasks(c.policy, tasks, [&](index_t task, index_t) {
-      const index_t r0 = cut(rows, task, tasks);
-      const index_t r1 = cut(rows, task + 1, tasks);
+      const index_t r0 = active_cut(rows, task, tasks);
+      const index_t r1 = active_cut(rows, task + 1, tasks);
       for (index_t n = 0; n < c.x.cols(); ++n) {
+        const auto x = active_elements_of(c.a, c.x, n);
         for (index_t r = r0; r < r1; r += tile_rows) {
-          finish_tile(c, r, std::min(tile_rows, r1 - r), n);
+          alignas(64) sum sums[tile_rows];
+          const index_t count = std::min(tile_rows, r1 - r);
+          add_columns(c.a.w, r, count, x, sums);
+          put_active_sums<lanes>(c, sums, r, count, n);
         }
       }
     });
   }
 
  private:
-  /// First row of a task, on a cache line of y.
-  static index_t cut(index_t rows, index_t task, index_t tasks) {
-    constexpr index_t line = 16;
-    return std::min(rows, ceil_div(rows, line) * task / tasks * line);
-  }
-
-  /// x as this kernel reads it: element i of the active ones.
-  template <class X>
-  struct active_values {
-    X x;
-    const std::uint32_t* indices;
-    index_t column;
-    bool compact;
-    SPARSEKIT_INLINE T operator[](index_t i) const {
-      return x(compact ? i : index_t{indices[i]}, column);
-    }
-  };
-
-  template <class Call>
-  static void finish_tile(const Call& c, index_t row, index_t rows, index_t column) {
-    alignas(64) T sums[tile_rows];
-    const active_values<decltype(c.x)> x{c.x, c.a.indices.data(), column, c.a.compact};
-    add_columns(c.a, row, rows, x, sums);
-    if constexpr (Call::y_layout::rows_contiguous) {
-      const auto out = output_of<simd::lanes<arch::scalar, T>>(c.y, c.epilogue);
-      for (index_t r = 0; r < rows; ++r) out.put(sums[r], row + r, column, simd::all_lanes{});
-    } else {
-      const auto out = output_of<lanes>(c.y, c.epilogue);
-      index_t r = 0;
-      for (; r + lanes::width <= rows; r += lanes::width) {
-        out.put(lanes::load(sums + r), row + r, column, simd::all_lanes{});
-      }
-      if (r < rows) out.put(lanes::load(sums + r), row + r, column, lanes::first(rows - r));
-    }
-  }
-
   /// sums[r] = sum over the active columns, in their order: `fused` at a time, then what is left.
   template <class X>
-  static SPARSEKIT_NOINLINE void add_columns(const view& a, index_t row, index_t rows, const X& x,
-                                             T* sums) {
-    const index_t count = a.indices.size();
+  static SPARSEKIT_NOINLINE void add_columns(const weights& w, index_t row, index_t rows,
+                                             const X& x, sum* sums) {
+    const index_t count = x.count();
     const index_t whole = round_up(rows, lanes::width);
     for (index_t r = 0; r < whole; r += lanes::width) lanes::store(sums + r, lanes::zero());
     index_t i = 0;
-    for (; i + fused <= count; i += fused) add_group<fused>(a, row, rows, x, i, sums);
-    for (; i + 4 <= count; i += 4) add_group<4>(a, row, rows, x, i, sums);
-    for (; i < count; ++i) add_group<1>(a, row, rows, x, i, sums);
+    for (; i + fused <= count; i += fused) add_group<fused>(w, row, rows, x, i, sums);
+    for (; i + 4 <= count; i += 4) add_group<4>(w, row, rows, x, i, sums);
+    for (; i < count; ++i) add_group<1>(w, row, rows, x, i, sums);
   }
 
   template <int N, class X>
-  static SPARSEKIT_INLINE void add_group(const view& a, index_t row, index_t rows, const X& x,
-                                         index_t first, T* sums) {
+  static SPARSEKIT_INLINE void add_group(const weights& w, index_t row, index_t rows, const X& x,
+                                         index_t first, sum* sums) {
     const T* column[N];
     typename lanes::reg factor[N];
     bool finite = true;
     simd::unroll<N>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-      column[j] = &a.w(row, index_t{a.indices[first + j]});
-      const T value = x[first + j];
-      finite = finite && simd::is_finite(value);
+      column[j] = &w(row, index_t{x.indices[first + j]});
+      const sum value = static_cast<sum>(x[first + j]);
+      finite = finite && is_finite_sum(value);
       factor[j] = lanes::broadcast(value);
     });
     if (!finite) return add_group_exactly<N>(column, rows, x, first, sums);
@@ -116,8 +160,8 @@ struct gemv_active {
       typename lanes::reg even = lanes::load(sums + r);
       typename lanes::reg odd = lanes::zero();
       simd::unroll<N>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-        auto& sum = j % 2 == 0 ? even : odd;
-        sum = lanes::fma(factor[j], lanes::load(mask, column[j] + r), sum);
+        auto& t = j % 2 == 0 ? even : odd;
+        t = add_product<lanes>(factor[j], simd::load_as<lanes>(mask, column[j] + r), t);
       });
       lanes::store(sums + r, N == 1 ? even : lanes::add(even, odd));
     };
@@ -129,15 +173,23 @@ struct gemv_active {
   /// The same sums, leaving out zero weights where x is Inf or NaN.
   template <int N, class X>
   static SPARSEKIT_NOINLINE void add_group_exactly(const T* const* column, index_t rows, const X& x,
-                                                   index_t first, T* sums) {
-    using one = simd::lanes<arch::scalar, T>;
+                                                   index_t first, sum* sums) {
+    using one = simd::lanes<arch::scalar, sum>;
     for (index_t r = 0; r < rows; ++r) {
-      T chain[2] = {sums[r], T{0}};
+      sum chain[2] = {sums[r], sum{0}};
       for (index_t j = 0; j < N; ++j) {
-        const T weight = column[j][r];
-        chain[j % 2] = one::fma(visible(weight, x[first + j]), weight, chain[j % 2]);
+        const sum weight = static_cast<sum>(column[j][r]);
+        const sum seen = visible_sum(weight, static_cast<sum>(x[first + j]));
+        chain[j % 2] = add_product<one>(seen, weight, chain[j % 2]);
       }
       sums[r] = N == 1 ? chain[0] : chain[0] + chain[1];
+    }
+  }
+  static SPARSEKIT_INLINE sum visible_sum(sum weight, sum x) {
+    if constexpr (std::is_integral_v<sum>) {
+      return x;
+    } else {
+      return visible(weight, x);
     }
   }
 };
