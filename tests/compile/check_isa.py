@@ -2,12 +2,15 @@
 """Looks into objects that are compiled for one instruction set each, and links them into one program.
 
 usage: check_isa.py vectors  --isa NAME --build DIR COMPILER FLAG…
+       check_isa.py tiles    --isa NAME --build DIR COMPILER FLAG…
        check_isa.py link     --build DIR COMPILER FLAG…
        check_isa.py faults   --build DIR COMPILER FLAG…
 
 vectors: the object of tests/compile/isa/probe.cpp has fused multiply-adds on registers of that instruction set, uses
          nothing beyond it, and keeps accumulators in registers: no innermost loop with such a multiply-add moves a
          vector to or from the stack.
+tiles:   the same of tests/compile/isa/tiles.cpp, the tiles of balanced quads and of packed dense weights, which are
+         the largest: a sum that is spilled once a step costs more than the multiply-add. All of them must be there.
 link:    objects for AVX-512, AVX2 and the x86-64 baseline in one program, in both link orders. No function that the
          linker may merge (weak) outside the namespaces named after an instruction set uses instructions that the
          baseline lacks; and each object runs its own code: on emulated CPUs that have nothing more (a wider
@@ -132,6 +135,25 @@ def check_vectors(args):
     return len(errors)
 
 
+# The functions that hold the loops of the main tiles. NEON has no masked load: tiles of dense tails (the last
+# parameter before the operands is true) pick the elements of their last vector up one by one, in memory.
+TILES = ["run_row_block<", "run_full_tile<", "sum_tile<"]
+NEON_TAIL = re.compile(r"kernels::sum_tile<.*, \d+, \d+, true, ")
+
+
+def check_tiles(args):
+    prefix = "aarch64-linux-gnu-" if args.isa == "neon" and os.uname().machine != "aarch64" else ""
+    item = compile_probe(args, args.isa, "tiles.cpp", f"tiles_{args.isa}")
+    multiply_adds, loops, errors = examine_vectors(item, args.isa, prefix + "objdump")
+    names = demangle(list(disassemble(item, prefix + "objdump"))).values()
+    if args.isa == "neon":
+        errors = [e for e in errors if not NEON_TAIL.search(e)]
+    errors += [f"no function {tile}" for tile in TILES if not any(tile in name for name in names)]
+    print("\n".join(errors[:20]))
+    print(f"{args.isa}: {multiply_adds} multiply-adds, {loops} inner loops with them, {len(errors)} errors")
+    return len(errors)
+
+
 def check_faults(args):
     item = compile_probe(args, "avx2", "faults.cpp", "faults")
     _, _, errors = examine_vectors(item, "avx2", "objdump")
@@ -189,7 +211,7 @@ def check_link(args):
     return len(errors)
 
 
-CHECKS = {"vectors": check_vectors, "link": check_link, "faults": check_faults}
+CHECKS = {"vectors": check_vectors, "tiles": check_tiles, "link": check_link, "faults": check_faults}
 
 
 def main():

@@ -61,6 +61,14 @@ SPARSEKIT_INLINE void opaque(V& v) {
 #endif
 }
 
+/// Nothing moves across it. g++ (12 at least) schedules AArch64 code before it allocates registers: it
+/// loads for many steps of a loop at once, more than there are registers, and spills sums for them.
+SPARSEKIT_INLINE void no_loads_ahead() {
+#if defined(__aarch64__) && defined(__GNUC__) && !defined(__clang__)
+  asm volatile("" : :);
+#endif
+}
+
 template <class T>
 SPARSEKIT_INLINE void prefetch(const T* p) {
 #if defined(__GNUC__) || defined(__clang__)

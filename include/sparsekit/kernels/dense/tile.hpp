@@ -50,6 +50,7 @@ SPARSEKIT_INLINE void add_products(const Operands& o, index_t depth, typename La
       }
     });
     simd::unroll<Scalars>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+      simd::no_loads_ahead();
       const auto number = Lanes::broadcast(s[j * o.scalar_stride]);
       simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
         sum[j * Vectors + i] = Lanes::fma(vector[i], number, sum[j * Vectors + i]);

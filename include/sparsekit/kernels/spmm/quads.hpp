@@ -27,6 +27,7 @@ constexpr int values_before(int pattern, int r) {
 /// value.get<i>() broadcasts the i-th.
 template <class Lanes, int Registers, int Pattern, int First, class T, class Values>
 SPARSEKIT_INLINE void add_column(typename Lanes::reg* sum, const T* x, const Values& value) {
+  simd::no_loads_ahead();
   typename Lanes::reg row[Registers];
   simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
     row[j] = Lanes::load(x + j * Lanes::width);
