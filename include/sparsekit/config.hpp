@@ -160,9 +160,23 @@
 #define SPARSEKIT_RESTRICT __restrict
 #else
 // Hot helpers must be inlined whole: a tile of accumulators passed by reference to a function that
-// is not inlined lives in memory (3.5x slower with g++ 12).
+// is not inlined lives in memory (3.5x slower with g++ 12). Not under AddressSanitizer: its checks, and
+// UBSan's beside them, are inlined too then, and compile three times as long.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SPARSEKIT_SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) && !defined(SPARSEKIT_SANITIZED)
+#define SPARSEKIT_SANITIZED
+#endif
+#if defined(SPARSEKIT_SANITIZED)
+#define SPARSEKIT_INLINE inline
+#define SPARSEKIT_LAMBDA_INLINE
+#else
 #define SPARSEKIT_INLINE inline __attribute__((always_inline))
 #define SPARSEKIT_LAMBDA_INLINE __attribute__((always_inline))
+#endif
 #define SPARSEKIT_NOINLINE __attribute__((noinline))
 #define SPARSEKIT_RESTRICT __restrict__
 #endif
