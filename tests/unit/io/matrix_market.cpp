@@ -23,9 +23,7 @@ sk::status parse(const std::string& text, sk::csr_matrix<T, Index, Offset>& out)
   return sk::io::parse_matrix_market<T, Index, Offset>(sk::io::as_text(memory.hold(text))).get(out);
 }
 
-/// The matrix row after row, absent entries as 0. As text: g++ 12.2 at -O3 with AVX-512 loses
-/// elements of lists in braces on the stack (-fno-tree-slp-vectorize cures it), so nothing is
-/// compared to one.
+/// The matrix row after row, absent entries as 0; as text, so that a failure shows it whole.
 std::string dense(const sk::csr_matrix<double>& a) {
   std::vector<double> all(static_cast<std::size_t>(a.rows() * a.cols()));
   const auto v = a.view();
