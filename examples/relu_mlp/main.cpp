@@ -1,11 +1,13 @@
-// A feed-forward block of a language model, y = V relu(W x + b), one token at a time: tokens a second when
-// nothing is skipped, when the pruned weights of W are (window-lookup steps), when the zeros that ReLU
-// leaves are (only the active columns of V are read), and both.
+// A feed-forward block of a language model, y = V relu(W x + b), one token at a time, with weights
+// of f32, bf16 and s8: tokens a second when nothing is skipped, when the pruned weights of W are
+// (window-lookup steps or a bitmask, as pack() finds best), when the zeros that ReLU leaves are
+// (only the active columns of V are read), and both.
 //
 //   relu_mlp [MODEL HIDDEN WEIGHT_ZEROS ACTIVATION_ZEROS TOKENS]
 //
-// Weights are generated: W has WEIGHT_ZEROS percent zeros at random places, V none; the bias is set so that
-// about ACTIVATION_ZEROS percent of the hidden activations are zero. Defaults: 4096 11008 80 90 20.
+// Weights are generated: W has WEIGHT_ZEROS percent zeros at random places, V none; the bias is set
+// so that about ACTIVATION_ZEROS percent of the hidden activations are zero. Defaults: 4096 11008
+// 80 90 20.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -13,9 +15,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <sparsekit/sparsekit.hpp>
+#include <type_traits>
 #include <vector>
-
-#include "sparsekit/pack/lookup.hpp"
 
 namespace sk = sparsekit;
 using sk::index_t;
@@ -37,76 +38,158 @@ class generator {
   std::uint64_t state_ = 88172645463325252u;
 };
 
-struct block {
+struct sizes {
   index_t model;
   index_t hidden;
-  std::vector<float> w;            // hidden x model, row by row
-  std::vector<float> v;            // model x hidden, row by row
-  std::vector<float> v_by_column;  // the same, column by column
-  std::vector<float> bias;         // hidden
-  sk::lookup_matrix<float> packed_w;
+  double weight_zeros;
+  double activation_zeros;
+  int tokens;
 };
 
-sk::dense_view<const float> dense_w(const block& b) { return {b.w.data(), b.hidden, b.model}; }
+/// Weights of type T. Those of s8 are 1 / 254 of a number, as are the s8 that x is then; the hidden
+/// activations are u8, of a scale that the largest of a typical token sets.
+template <class T>
+struct block {
+  static constexpr bool quantized = std::is_same_v<T, std::int8_t>;
+  using input = std::conditional_t<quantized, std::int8_t, float>;
+  using activation = std::conditional_t<quantized, std::uint8_t, float>;
+  static constexpr float unit = 1.f / 254;
 
-/// The bias that leaves this share of the hidden activations at zero for typical tokens.
-void set_bias(block& b, double zeros, generator& random) {
-  std::vector<float> x(static_cast<std::size_t>(b.model));
-  for (float& e : x) e = random.next();
-  std::vector<float> sums(static_cast<std::size_t>(b.hidden));
-  sk::multiply(dense_w(b), x, sums);
-  std::sort(sums.begin(), sums.end());
-  const auto at = static_cast<std::size_t>(zeros * static_cast<double>(b.hidden - 1));
-  b.bias.assign(sums.size(), -sums[at]);
-}
+  index_t model = 0;
+  index_t hidden = 0;
+  sk::packed_dense<T> dense_w;  // hidden x model
+  sk::packed_matrix<T> sparse_w;
+  sk::packed_dense<T> dense_v;  // model x hidden
+  std::vector<T> v_by_column;
+  std::vector<float> bias;  // hidden
+  float activation_unit = 1;
 
-block make_block(index_t model, index_t hidden, double weight_zeros, double activation_zeros) {
-  generator random;
-  block b{model, hidden, {}, {}, {}, {}, {}};
-  b.w.resize(static_cast<std::size_t>(model * hidden));
-  b.v.resize(b.w.size());
-  b.v_by_column.resize(b.w.size());
-  const float threshold = static_cast<float>(weight_zeros) - 0.5f;
-  for (float& e : b.w) {
-    const float value = random.next();
-    e = random.next() < threshold ? 0.f : value;
-  }
-  for (float& e : b.v) e = random.next();
-  const sk::dense_view<float, sk::col_major> columns(b.v_by_column.data(), model, hidden);
-  for (index_t r = 0; r < model; ++r) {
-    for (index_t c = 0; c < hidden; ++c) {
-      columns(r, c) = b.v[static_cast<std::size_t>(r * hidden + c)];
+  static T weight(float v) {
+    if constexpr (quantized) {
+      return static_cast<T>(std::lround(v / unit));
+    } else {
+      return T(v);
     }
   }
-  b.packed_w = sk::pack_lookup(sk::csr_matrix<float>::from_dense(dense_w(b)).value()).value();
-  set_bias(b, activation_zeros, random);
+};
+
+/// W x in f32.
+template <class T, class W, class X, class Epilogue>
+void first_layer(const W& w, const X& x, std::vector<float>& sums, const Epilogue& epilogue,
+                 const sk::workspace& scratch) {
+  if constexpr (block<T>::quantized) {
+    constexpr float scale = block<T>::unit * block<T>::unit;
+    sk::multiply(w, x, sums, sk::dequantize(scale) | epilogue, scratch);
+  } else {
+    sk::multiply(w, x, sums, epilogue, scratch);
+  }
+}
+
+template <class T>
+std::vector<typename block<T>::input> make_token(index_t model, generator& random) {
+  std::vector<typename block<T>::input> x;
+  for (index_t i = 0; i < model; ++i) {
+    const float v = random.next();
+    if constexpr (block<T>::quantized) {
+      x.push_back(block<T>::weight(v));
+    } else {
+      x.push_back(v);
+    }
+  }
+  return x;
+}
+
+/// The bias that leaves this share of the hidden activations at zero for typical tokens, and their
+/// scale.
+template <class T>
+void set_bias(block<T>& b, double zeros, generator& random) {
+  std::vector<float> sums(static_cast<std::size_t>(b.hidden));
+  first_layer<T>(b.dense_w, make_token<T>(b.model, random), sums, sk::scale(1.f),
+                 sk::workspace(b.dense_w));
+  std::sort(sums.begin(), sums.end());
+  const float threshold = sums[static_cast<std::size_t>(zeros * static_cast<double>(b.hidden - 1))];
+  b.bias.assign(sums.size(), -threshold);
+  b.activation_unit = std::max(1e-6f, 1.2f * (sums.back() - threshold) / 255);
+}
+
+template <class T>
+block<T> make_block(const sizes& s) {
+  generator random;
+  block<T> b;
+  b.model = s.model;
+  b.hidden = s.hidden;
+  std::vector<T> w(static_cast<std::size_t>(s.model * s.hidden));
+  const float threshold = static_cast<float>(s.weight_zeros) - 0.5f;
+  for (T& e : w) {
+    const float value = random.next();
+    e = random.next() < threshold ? T{} : block<T>::weight(value);
+  }
+  const sk::dense_view<const T> rows(w.data(), s.hidden, s.model);
+  b.dense_w = sk::pack_dense(rows).value();
+  b.sparse_w = sk::pack(sk::csr_matrix<T>::from_dense(rows).value(), {.columns = {1}}).value();
+  b.v_by_column.resize(w.size());
+  for (T& e : b.v_by_column) e = block<T>::weight(random.next());
+  b.dense_v = sk::pack_dense(
+                  sk::dense_view<const T, sk::col_major>(b.v_by_column.data(), s.model, s.hidden))
+                  .value();
+  set_bias(b, s.activation_zeros, random);
   return b;
 }
 
 /// Everything that a token needs, made once.
+template <class T>
 struct buffers {
-  std::vector<float> hidden;
-  sk::active_set<float> active;
+  std::vector<float> sums;
+  std::vector<typename block<T>::activation> hidden;
+  sk::active_set<typename block<T>::activation> active;
   sk::workspace scratch;
   double active_share = 0;
+
+  explicit buffers(const block<T>& b)
+      : sums(static_cast<std::size_t>(b.hidden)),
+        hidden(sums.size()),
+        active(b.hidden),
+        scratch(b.dense_w) {
+    if (sk::status s = scratch.add(b.sparse_w); !s) std::abort();
+    if (sk::status s = scratch.add(b.dense_v); !s) std::abort();
+  }
 };
 
-void run_token(const block& b, bool skip_weights, bool skip_activations,
-               const std::vector<float>& x, std::vector<float>& y, buffers& t) {
+template <class T>
+void second_layer(const block<T>& b, bool skip, std::vector<float>& y, buffers<T>& t) {
+  const auto run = [&](const auto& epilogue) {
+    if (!skip) return sk::multiply(b.dense_v, t.hidden, y, epilogue, t.scratch);
+    if (sk::status s = t.active.assign_nonzero(t.hidden); !s) std::abort();
+    t.active_share = static_cast<double>(t.active.count()) / static_cast<double>(t.active.size());
+    sk::multiply(sk::dense_view<const T, sk::col_major>(b.v_by_column.data(), b.model, b.hidden),
+                 t.active, y, epilogue);
+  };
+  if constexpr (block<T>::quantized) {
+    run(sk::dequantize(block<T>::unit * b.activation_unit));
+  } else {
+    run(sk::identity_epilogue{});
+  }
+}
+
+template <class T>
+void run_token(const block<T>& b, bool skip_weights, bool skip_activations,
+               const std::vector<typename block<T>::input>& x, std::vector<float>& y,
+               buffers<T>& t) {
+  std::vector<float>* out = &t.sums;
+  if constexpr (!block<T>::quantized) out = &t.hidden;
+  const auto epilogue = sk::bias(b.bias) | sk::relu;
   if (skip_weights) {
-    sk::multiply(b.packed_w, x, t.hidden, sk::bias(b.bias) | sk::relu, t.scratch);
+    first_layer<T>(b.sparse_w, x, *out, epilogue, t.scratch);
   } else {
-    sk::multiply(dense_w(b), x, t.hidden, sk::bias(b.bias) | sk::relu);
+    first_layer<T>(b.dense_w, x, *out, epilogue, t.scratch);
   }
-  if (skip_activations) {
-    t.active.assign_nonzero(t.hidden);
-    t.active_share =
-        static_cast<double>(t.active.count()) / static_cast<double>(t.active.size());
-    sk::multiply(sk::dense_view<const float, sk::col_major>(b.v_by_column.data(), b.model, b.hidden),
-                 t.active, y);
-  } else {
-    sk::multiply(sk::dense_view<const float>(b.v.data(), b.model, b.hidden), t.hidden, y);
+  if constexpr (block<T>::quantized) {
+    for (std::size_t i = 0; i < t.sums.size(); ++i) {
+      const float q = t.sums[i] / b.activation_unit + 0.5f;
+      t.hidden[i] = static_cast<std::uint8_t>(q < 255 ? q : 255);
+    }
   }
+  second_layer(b, skip_activations, y, t);
 }
 
 double relative_difference(const std::vector<float>& a, const std::vector<float>& b) {
@@ -119,37 +202,17 @@ double relative_difference(const std::vector<float>& a, const std::vector<float>
   return std::sqrt(difference / std::max(norm, 1e-300));
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const auto argument = [&](int i, double otherwise) {
-    return argc > i ? std::atof(argv[i]) : otherwise;
-  };
-  const index_t model = static_cast<index_t>(argument(1, 4096));
-  const index_t hidden = static_cast<index_t>(argument(2, 11008));
-  const double weight_zeros = argument(3, 80) / 100;
-  const double activation_zeros = argument(4, 90) / 100;
-  const int tokens = static_cast<int>(argument(5, 20));
-  if (model < 1 || hidden < 1 || weight_zeros < 0 || weight_zeros > 1 || activation_zeros < 0 ||
-      activation_zeros > 1 || tokens < 1) {
-    std::fprintf(stderr,
-                 "usage: relu_mlp [MODEL HIDDEN WEIGHT_ZEROS%% ACTIVATION_ZEROS%% TOKENS]\n");
-    return 2;
-  }
-  const block b = make_block(model, hidden, weight_zeros, activation_zeros);
-  buffers t{std::vector<float>(static_cast<std::size_t>(hidden)), sk::active_set<float>(hidden),
-            sk::workspace(b.packed_w), 0};
+/// Prints the four ways; false if their results differ.
+template <class T>
+bool run_type(const char* type, const sizes& s) {
+  const block<T> b = make_block<T>(s);
+  buffers<T> t(b);
   generator random;
-  std::vector<std::vector<float>> inputs(static_cast<std::size_t>(tokens));
-  for (auto& x : inputs) {
-    for (index_t i = 0; i < model; ++i) x.push_back(random.next());
-  }
-
-  std::printf("%lld -> %lld -> %lld, f32, %.0f %% of W zero, one thread\n",
-              static_cast<long long>(model), static_cast<long long>(hidden),
-              static_cast<long long>(model), 100 * weight_zeros);
-  std::vector<float> dense_y(static_cast<std::size_t>(model));
-  std::vector<float> y(static_cast<std::size_t>(model));
+  std::vector<std::vector<typename block<T>::input>> inputs;
+  for (int i = 0; i < s.tokens; ++i) inputs.push_back(make_token<T>(s.model, random));
+  std::printf("%s: %s\n", type, b.sparse_w.reason().c_str());
+  std::vector<float> dense_y(static_cast<std::size_t>(s.model));
+  std::vector<float> y(dense_y.size());
   double dense_seconds = 0;
   bool agree = true;
   for (int way = 0; way < 4; ++way) {
@@ -165,16 +228,39 @@ int main(int argc, char** argv) {
       share += t.active_share;
     }
     const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / tokens;
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / s.tokens;
     if (way == 0) dense_seconds = seconds;
-    static constexpr const char* names[] = {"dense", "pruned weights skipped",
-                                            "ReLU zeros skipped", "both skipped"};
-    std::printf("%-24s %9.1f tokens/s  %5.2f x dense", names[way], 1 / seconds,
+    static constexpr const char* names[] = {"dense", "pruned weights skipped", "ReLU zeros skipped",
+                                            "both skipped"};
+    std::printf("  %-24s %9.1f tokens/s  %5.2f x dense", names[way], 1 / seconds,
                 dense_seconds / seconds);
-    if (skip_activations) std::printf("  (%.0f %% of h active)", 100 * share / tokens);
+    if (skip_activations) std::printf("  (%.0f %% of h active)", 100 * share / s.tokens);
     if (way != 0) std::printf("  difference %.1e", difference);
     std::printf("\n");
   }
-  if (!agree) std::fprintf(stderr, "relu_mlp: results differ\n");
+  if (!agree) std::fprintf(stderr, "relu_mlp: results of %s differ\n", type);
+  return agree;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto argument = [&](int i, double otherwise) {
+    return argc > i ? std::atof(argv[i]) : otherwise;
+  };
+  const sizes s{static_cast<index_t>(argument(1, 4096)), static_cast<index_t>(argument(2, 11008)),
+                argument(3, 80) / 100, argument(4, 90) / 100, static_cast<int>(argument(5, 20))};
+  if (s.model < 1 || s.hidden < 1 || s.weight_zeros < 0 || s.weight_zeros > 1 ||
+      s.activation_zeros < 0 || s.activation_zeros > 1 || s.tokens < 1) {
+    std::fprintf(stderr,
+                 "usage: relu_mlp [MODEL HIDDEN WEIGHT_ZEROS%% ACTIVATION_ZEROS%% TOKENS]\n");
+    return 2;
+  }
+  std::printf("%lld -> %lld -> %lld, %.0f %% of W zero, one thread\n",
+              static_cast<long long>(s.model), static_cast<long long>(s.hidden),
+              static_cast<long long>(s.model), 100 * s.weight_zeros);
+  bool agree = run_type<float>("f32", s);
+  agree = run_type<sk::bfloat16>("bf16", s) && agree;
+  agree = run_type<std::int8_t>("s8", s) && agree;
   return agree ? 0 : 1;
 }
