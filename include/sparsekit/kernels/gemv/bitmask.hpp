@@ -39,6 +39,10 @@ struct gemv_bitmask {
   /// Rows of a block: whole cache lines of y.
   static constexpr index_t block_rows = 64;
   static constexpr index_t stack_bytes = 16384;
+  /// Bytes that values are fetched ahead: hardware alone reads one stream of rows at half the speed of several.
+  /// Zen 3, 5504 x 4096 flushed, over dense without and with: f32 1.8 and 2.3 at 50 % zeros, 2.45 and 3.0 at 80;
+  /// bf16 1.27 and 1.46 at 50; in cache 2 % slower. 1024 bytes: f32 2.0 at 50 %.
+  static constexpr index_t ahead = 4096;
 
   template <class Call>
   static bool accepts(const Call&) {
@@ -153,6 +157,8 @@ struct gemv_bitmask {
       reg total[N * chains];
       simd::unroll<N * chains>([&](auto i) SPARSEKIT_LAMBDA_INLINE { total[i] = lanes::zero(); });
       for (index_t k = 0; k < whole; k += chunk, bits += chunk / 8) {
+        simd::prefetch_ahead(p, ahead);
+        if constexpr (sizeof(T) > 2) simd::prefetch_ahead(p, ahead + 64);
         add_chunk<TX, N>(bits, p, x + k, stride, total);
       }
       if (whole < a.cols()) {

@@ -60,6 +60,14 @@ struct lookup_slice_sums {
   using view = lookup_view<const T>;
   static constexpr int vectors = static_cast<int>(view::slice_rows) / lanes::width;
 
+  /// A step's cache lines. On Zen 3, 5504 x 4096 flushed, over dense without and with: 1.67 and 2.1 at 50 % zeros,
+  /// 3.6 and 4.3 at 80. Narrow types gained nothing (bf16) or lost 10 % (s8): their steps take longer.
+  static SPARSEKIT_INLINE void fetch_ahead(const T* value, const std::uint8_t* place) {
+    constexpr index_t ahead = 4096;
+    simd::unroll<static_cast<int>(view::step_slots * index_t{sizeof(T)} / 64)>(
+        [&](auto i) SPARSEKIT_LAMBDA_INLINE { simd::prefetch_ahead(value, ahead + 64 * i); });
+    if constexpr (!InValues) simd::prefetch_ahead(place, ahead / 4);
+  }
   static SPARSEKIT_INLINE void run(const view& a, index_t slice, const window_source<T>* x,
                                    reg (&sum)[N * vectors]) {
     simd::unroll<N * vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE { sum[i] = lanes::zero(); });
@@ -71,6 +79,7 @@ struct lookup_slice_sums {
     const std::uint8_t* place = a.places.data() + (InValues ? 0 : begin * view::step_slots);
     const T* value = a.values.data() + begin * view::step_slots;
     for (; base != last; ++base, place += InValues ? 0 : view::step_slots, value += view::step_slots) {
+      fetch_ahead(value, place);
       simd::unroll<N>([&](auto n) SPARSEKIT_LAMBDA_INLINE {
         const simd::window<Arch, T, Window / static_cast<int>(sizeof(T))> w(x[n].at(*base, unit));
         simd::unroll<vectors>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
