@@ -1,6 +1,9 @@
 // One 1x1 convolution as a C object, for programs that time it beside other libraries: features x
-// pixels or pixels x features, packed dense or packed sparse weights, bias and activation fused.
+// pixels or pixels x features; packed dense weights, packed sparse ones, or what choose() takes
+// after timing them; bias and activation fused.
 #include <chrono>
+#include <limits>
+#include <sparsekit/choose.hpp>
 #include <sparsekit/sparsekit.hpp>
 
 namespace {
@@ -13,61 +16,61 @@ struct layer {
   virtual void run() = 0;
 };
 
-enum activation { none, relu, relu6 };
+enum class weights_kind { dense, packed, chosen };
 
 template <class Weights, class Layout>
 struct convolution final : layer {
   Weights w;
   sk::workspace ws;
   sk::array_view<const float> bias;
-  activation act;
+  float low, high;
   sk::dense_view<const float, Layout> x;
   sk::dense_view<float, Layout> y;
 
-  convolution(Weights&& weights, const float* b, activation a, const float* from, float* to,
-              index_t n)
+  convolution(Weights&& weights, const float* b, int act, const float* from, float* to, index_t n)
       : w(std::move(weights)),
         ws(w, {.max_columns = n}),
         bias(b, w.rows()),
-        act(a),
+        low(act == 0 ? -std::numeric_limits<float>::infinity() : 0.f),
+        high(act == 2 ? 6.f : std::numeric_limits<float>::infinity()),
         x(from, w.cols(), n),
         y(to, w.rows(), n) {}
-  void run() override {
-    switch (act) {
-      case none:
-        return sk::multiply(w, x, y, sk::bias(bias), ws);
-      case relu:
-        return sk::multiply(w, x, y, sk::bias(bias) | sk::relu, ws);
-      case relu6:
-        return sk::multiply(w, x, y, sk::bias(bias) | sk::clamp(0.f, 6.f), ws);
-    }
-  }
+  // All activations are limits, so that one kernel serves the three.
+  void run() override { sk::multiply(w, x, y, sk::bias(bias) | sk::clamp(low, high), ws); }
 };
 
 template <class Layout>
-layer* make(bool sparse, index_t m, index_t k, index_t n, const float* w, const float* bias,
-            activation act, const float* x, float* y) {
+layer* make(weights_kind kind, index_t m, index_t k, index_t n, const float* w, const float* bias,
+            int act, const float* x, float* y) {
   const sk::dense_view<const float> dense(w, m, k);
-  if (!sparse) {
-    return new convolution<sk::packed_dense<float>, Layout>(sk::pack_dense(dense).value(), bias,
-                                                            act, x, y, n);
+  const auto convolve = [&](auto&& weights) -> layer* {
+    using type = std::remove_cvref_t<decltype(weights)>;
+    return new convolution<type, Layout>(std::move(weights), bias, act, x, y, n);
+  };
+  switch (kind) {
+    case weights_kind::dense:
+      return convolve(sk::pack_dense(dense).value());
+    case weights_kind::packed:
+      return convolve(
+          sk::pack(sk::csr_matrix<float>::from_dense(dense).value(), {.columns = {n}}).value());
+    case weights_kind::chosen:
+      return convolve(sk::choose(sk::measure, dense, {.columns = {n}}).value());
   }
-  const auto csr = sk::csr_matrix<float>::from_dense(dense).value();
-  return new convolution<sk::packed_matrix<float>, Layout>(sk::pack(csr, {.columns = {n}}).value(),
-                                                           bias, act, x, y, n);
+  return nullptr;
 }
 
 }  // namespace
 
 extern "C" {
 
-/// activation: 0 none, 1 ReLU, 2 ReLU6. planar: features x pixels, else pixels x features. Arrays
-/// must outlive the layer; w may go.
-void* sparsekit_layer(int sparse, int planar, long m, long k, long n, const float* w,
+/// kind: 0 packed dense weights, 1 packed sparse ones, 2 what choose() takes. act: 0 none, 1 ReLU,
+/// 2 ReLU6. planar: features x pixels, else pixels x features. Arrays must outlive the layer; w may
+/// go.
+void* sparsekit_layer(int kind, int planar, long m, long k, long n, const float* w,
                       const float* bias, int act, const float* x, float* y) {
-  const auto a = static_cast<activation>(act);
-  return planar != 0 ? make<sk::row_major>(sparse != 0, m, k, n, w, bias, a, x, y)
-                     : make<sk::col_major>(sparse != 0, m, k, n, w, bias, a, x, y);
+  const auto weights = static_cast<weights_kind>(kind);
+  return planar != 0 ? make<sk::row_major>(weights, m, k, n, w, bias, act, x, y)
+                     : make<sk::col_major>(weights, m, k, n, w, bias, act, x, y);
 }
 /// Seconds that `repeats` runs take.
 double sparsekit_layer_time(void* handle, long repeats) {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Times every pruned 1x1 convolution of a network: sparsekit sparse and dense in both layouts, and LiteRT
+"""Times every pruned 1x1 convolution of a network: sparsekit dense, packed and through choose() in both
+layouts, and LiteRT
 (XNNPACK) running the same layer as a model of one operator. All in one process, interleaved, one thread.
 
 usage: layers.py --library layers.so [--out FILE.csv] [--rounds N] MODEL_FOLDER...
@@ -20,7 +21,8 @@ import numpy as np
 
 import one_op_model
 
-CONTENDERS = ["dense-planar", "dense-interleaved", "sparse-planar", "sparse-interleaved"]
+KINDS = ["dense", "pack", "choose"]
+CONTENDERS = [f"{kind}-{layout}" for kind in KINDS for layout in ("planar", "interleaved")]
 
 
 def read_safetensors(path):
@@ -80,7 +82,7 @@ def aligned(shape):
 class Ours:
     def __init__(self, library, contender, w, bias, act, x, n):
         pointer = lambda a: a.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-        sparse, planar = contender.startswith("sparse"), contender.endswith("planar")
+        kind, planar = KINDS.index(contender.split("-")[0]), contender.endswith("planar")
         m, k = w.shape
         self.library, self.planar = library, planar
         self.x = aligned((k, n) if planar else (n, k))
@@ -88,7 +90,7 @@ class Ours:
         self.y = aligned((m, n) if planar else (n, m))
         self.bias = bias
         self.handle = library.sparsekit_layer(
-            int(sparse), int(planar), m, k, n, pointer(w), pointer(bias),
+            kind, int(planar), m, k, n, pointer(w), pointer(bias),
             {"NONE": 0, "RELU": 1, "RELU6": 2}[act], pointer(self.x), pointer(self.y))
 
     def time(self, repeats):
@@ -157,11 +159,10 @@ def main():
     args = parser.parse_args()
     library = load(args.library)
     empty = LiteRt(one_op_model.empty())
-    rows, cache = [], {}
+    rows = []
     for folder in args.folders:
         for layer in pruned_layers(folder):
             name, w, _, height, width, act = layer
-            # Layers of one shape differ in their patterns only, which dense code does not see.
             t = measure(library, layer, args.rounds, empty)
             rows.append({"network": folder.name, "layer": name, "rows": w.shape[0],
                          "cols": w.shape[1], "pixels": height * width, "act": act,
@@ -174,7 +175,8 @@ def main():
         total = lambda f: sum(f(r) for r in mine) * 1e6
         best = lambda *names: total(lambda r: min(float(r[c]) for c in names))
         print(f"{network}: {len(mine)} layers, us: LiteRT {best('litert'):.0f}, dense "
-              f"{best(*CONTENDERS[:2]):.0f}, sparse {best(*CONTENDERS[2:]):.0f}")
+              f"{best(*CONTENDERS[:2]):.0f}, packed {best(*CONTENDERS[2:4]):.0f}, chosen "
+              f"{best(*CONTENDERS[4:]):.0f}")
     if args.out:
         with open(args.out, "w", newline="") as f:
             writer = csv.DictWriter(f, rows[0].keys())

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <limits>
 #include <optional>
@@ -23,6 +24,9 @@ namespace engine {
 /// Which weights the pruned layers multiply with: skipping their zeros, or like any others.
 enum class weights_kind { sparse, dense };
 
+/// What a pruned layer skips its zeros with; dense where that is faster nevertheless.
+enum class sparse_form { packed, csr, dense };
+
 /// A 1x1 convolution, act(W X + b) or act(W X + b + y), with X and Y planar.
 struct layer {
   std::string name;                              // of its output
@@ -34,6 +38,7 @@ struct layer {
   index_t rows = 0, cols = 0, pixels = 0;
   activation act = activation::none;
   bool accumulates = false;
+  sparse_form how = sparse_form::csr;
 
   double zeros() const {
     return 1.0 - static_cast<double>(sparse.nnz()) /
@@ -49,9 +54,9 @@ struct layer {
   const sk::dense_view<float> Y(y, l.rows, l.pixels);
   const auto bias = sk::bias(sk::array_view<const float>(l.bias, l.rows));
   const auto run = [&](const auto& epilogue) {
-    if (kind == weights_kind::dense || !l.pruned()) {
+    if (kind == weights_kind::dense || !l.pruned() || l.how == sparse_form::dense) {
       sk::multiply(sk::seq, l.dense, X, Y, epilogue, scratch);
-    } else if (l.fast) {
+    } else if (l.how == sparse_form::packed) {
       sk::multiply(sk::seq, *l.fast, X, Y, epilogue, scratch);
     } else {
       sk::multiply(sk::seq, l.sparse, X, Y, epilogue, scratch);
@@ -92,6 +97,33 @@ class network {
   }
   void run(const float* input, weights_kind kind) {
     run(input, kind, [](const layer&, const float*, const float*) {});
+  }
+
+  /// Times each pruned layer in every form that it has, and keeps the fastest: what choose() does with
+  /// sk::measure, among the forms that are packed here anyway.
+  void tune() {
+    for (layer& l : layers_) {
+      if (!l.pruned()) continue;
+      const std::vector<float> x(static_cast<std::size_t>(l.cols * l.pixels), 1.f);
+      std::vector<float> y(static_cast<std::size_t>(l.rows * l.pixels));
+      sparse_form best = l.how;
+      double least = std::numeric_limits<double>::infinity();
+      for (int round = 0; round < 8; ++round) {
+        for (sparse_form f : {sparse_form::packed, sparse_form::csr, sparse_form::dense}) {
+          if (f == sparse_form::packed && !l.fast) continue;
+          l.how = f;
+          const auto start = std::chrono::steady_clock::now();
+          engine::multiply(l, weights_kind::sparse, x.data(), y.data(), scratch_);
+          const double time =
+              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+          if (time < least) {
+            least = time;
+            best = f;
+          }
+        }
+      }
+      l.how = best;
+    }
   }
 
   struct output {
@@ -342,6 +374,7 @@ class network {
       auto packed = sk::pack(l.sparse, {.columns = {l.pixels}});
       if (!packed) return packed.error().message();
       l.fast.emplace(std::move(packed).value());
+      l.how = sparse_form::packed;
     }
     const int addition = addition_after(op, i, u);
     if (addition >= 0) {
