@@ -109,7 +109,7 @@ template <class T, class I, class O, class View = sparsekit::bsr_view<const T, I
 struct bsr_operand
     : converted_operand<T, false, View, &View::row_ptr, &View::columns, &View::values,
                         &View::pattern> {
-  static constexpr sparsekit::block_shape blocks[] = {{4, 4}, {1, 1}, {8, 2}, {3, 5}, {16, 16}, {1, 32}};
+  static constexpr sparsekit::block_shape blocks[] = {{4, 4}, {16, 1}, {2, 4}, {3, 5}, {16, 16}, {1, 32}};
   static std::vector<std::string> options() {
     std::vector<std::string> names;
     for (const auto b : blocks) {

@@ -35,6 +35,7 @@ enum class packed_form : std::uint16_t {
   dense = 4,
   lookup = 5,
   bitmask = 6,
+  blocks = 7,
   spmv = 16,
   whole = 32,
 };

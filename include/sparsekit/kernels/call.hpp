@@ -136,7 +136,7 @@ struct column_output {
 
   /// A tile of sums, `rows` x `columns` at tile[r * tile_ld + c], transposed into Y at (row, column).
   /// The tile must be readable up to full registers in both directions.
-  SPARSEKIT_INLINE void put_tile(const T* tile, index_t tile_ld, index_t rows, index_t columns,
+  SPARSEKIT_INLINE void put_tile(const simd::value_of<Lanes>* tile, index_t tile_ld, index_t rows, index_t columns,
                                  index_t row, index_t column) const {
     constexpr int width = Lanes::width;
     for (index_t r = 0; r < rows; r += width) {

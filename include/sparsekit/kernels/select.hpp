@@ -3,6 +3,7 @@
 
 #include "active/blocks.hpp"
 #include "active/columns.hpp"
+#include "blocks/panel.hpp"
 #include "dense/external.hpp"
 #include "dense/gemm.hpp"
 #include "dense/gemv.hpp"
@@ -19,6 +20,7 @@
 #include "scatter/blocks.hpp"
 #include "scatter/chunks.hpp"
 #include "spmm/bsr.hpp"
+#include "spmm/bsr_panel.hpp"
 #include "spmm/csr.hpp"
 #include "spmm/quads.hpp"
 #include "spmm/quads_stream.hpp"
@@ -48,6 +50,7 @@ struct symmetric {};
 struct transposed {};
 struct packed {};
 struct nm {};
+struct blocks {};
 struct structured {};
 struct lookup {};
 struct active {};
@@ -95,6 +98,10 @@ struct format_of<bitmask_view<T>> {
 template <class T>
 struct format_of<packed_nm_view<T>> {
   using type = format::nm;
+};
+template <class T>
+struct format_of<packed_blocks_view<T>> {
+  using type = format::blocks;
 };
 template <class T>
 struct format_of<packed_structured_view<T>> {

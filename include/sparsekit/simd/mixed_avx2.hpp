@@ -53,6 +53,12 @@ struct mixed<arch::avx2> {
     std::memcpy(static_cast<void*>(t), p, sizeof(U) * count(m));
     return load_f32(t);
   }
+  template <class U>
+  static SPARSEKIT_INLINE f32 broadcast_f32(const U* p) {
+    std::int16_t bits;
+    std::memcpy(&bits, p, sizeof bits);
+    return widened(_mm_set1_epi16(bits), p);
+  }
   static SPARSEKIT_INLINE s32 load_s32(const std::int32_t* p) { return load_words(p); }
   static SPARSEKIT_INLINE s32 load_s32(mask m, const std::int32_t* p) { return load_words(m, p); }
   static SPARSEKIT_INLINE s32 load_s32(const std::uint8_t* p) {

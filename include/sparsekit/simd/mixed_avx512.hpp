@@ -57,6 +57,16 @@ struct mixed<arch::avx512> {
   static SPARSEKIT_INLINE f32 load_f32(mask m, const float16* p) {
     return _mm512_maskz_cvtph_ps(all, _mm256_maskz_loadu_epi16(m, p));
   }
+  static SPARSEKIT_INLINE f32 broadcast_f32(const bfloat16* p) {
+    std::uint16_t bits;
+    std::memcpy(&bits, p, sizeof bits);
+    return _mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(std::uint32_t{bits} << 16)));
+  }
+  static SPARSEKIT_INLINE f32 broadcast_f32(const float16* p) {
+    std::int16_t bits;
+    std::memcpy(&bits, p, sizeof bits);
+    return _mm512_maskz_cvtph_ps(all, _mm256_set1_epi16(bits));
+  }
   static SPARSEKIT_INLINE s32 load_s32(const std::int32_t* p) { return _mm512_loadu_si512(p); }
   static SPARSEKIT_INLINE s32 load_s32(mask m, const std::int32_t* p) {
     return _mm512_maskz_loadu_epi32(m, p);

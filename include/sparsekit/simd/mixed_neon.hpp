@@ -38,6 +38,12 @@ struct mixed<arch::neon> {
   static SPARSEKIT_INLINE f32 load_f32(const float16* p) {
     return vcvt_f32_f16(vreinterpret_f16_u16(load_16(p)));
   }
+  template <class U>
+  static SPARSEKIT_INLINE f32 broadcast_f32(const U* p) {
+    U four[4];
+    for (U& u : four) u = *p;  // a load that broadcasts
+    return load_f32(four);
+  }
   static SPARSEKIT_INLINE s32 load_s32(const std::int32_t* p) { return vld1q_s32(p); }
   static SPARSEKIT_INLINE s32 load_s32(const std::uint8_t* p) {
     return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(load_8(p)))));

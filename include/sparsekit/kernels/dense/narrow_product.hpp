@@ -124,7 +124,10 @@ struct narrow_product {
       simd::unroll<parts>([&](auto p) SPARSEKIT_LAMBDA_INLINE {
         typename ints::reg t[w];
         simd::unroll<w>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-          t[i] = row_words<p>(x + (s + i) * pair * ld, ld, mask);
+          // AVX2 masks 8 and 16 bits by a copy: not where all columns are there.
+          const TX* row = x + (s + i) * pair * ld;
+          t[i] = columns >= w ? row_words<p>(row, ld, simd::all_lanes{})
+                              : row_words<p>(row, ld, mask);
         });
         ints::transpose(t);
         simd::unroll<w>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
@@ -138,18 +141,9 @@ struct narrow_product {
     }
   }
 
- private:
   template <class V>
   static SPARSEKIT_INLINE void store_words(std::uint32_t* p, V v) {
     ints::store(reinterpret_cast<std::int32_t*>(p), v);
-  }
-  /// The sign of every byte, where it is to be changed.
-  static SPARSEKIT_INLINE typename ints::reg flip(typename ints::reg v) {
-    if constexpr (flipped) {
-      return v ^ ints::broadcast(static_cast<std::int32_t>(0x80808080u));
-    } else {
-      return v;
-    }
   }
   /// `width` words of a column that lies in one piece.
   template <int P>
@@ -177,11 +171,12 @@ struct narrow_product {
     const auto row = [&](auto i) SPARSEKIT_LAMBDA_INLINE {
       const TX* p = x + i * ld;
       if constexpr (!integers) {
-        return typename ints::reg(mixed::bits(mixed::load_f32(mask, p)));
+        using floats = simd::lanes<Arch, float>;
+        return typename ints::reg(mixed::bits(simd::load_as<floats>(mask, p)));
       } else if constexpr (raw) {
-        return typename ints::reg(mixed::load_s32(mask, reinterpret_cast<const std::uint8_t*>(p)));
+        return simd::load_as<ints>(mask, reinterpret_cast<const std::uint8_t*>(p));
       } else {
-        return typename ints::reg(mixed::load_s32(mask, p));
+        return simd::load_as<ints>(mask, p);
       }
     };
     constexpr std::integral_constant<int, 0> first{};
@@ -213,6 +208,15 @@ struct narrow_product {
              static_cast<std::uint32_t>(int{e[P + 2]}) << 16;
     } else {
       return std::bit_cast<std::uint32_t>(static_cast<float>(e[P]));
+    }
+  }
+ private:
+  /// The sign of every byte, where it is to be changed.
+  static SPARSEKIT_INLINE typename ints::reg flip(typename ints::reg v) {
+    if constexpr (flipped) {
+      return v ^ ints::broadcast(static_cast<std::int32_t>(0x80808080u));
+    } else {
+      return v;
     }
   }
   static SPARSEKIT_INLINE auto as_ints(typename mixed::words w) { return mixed::as_s32(w); }

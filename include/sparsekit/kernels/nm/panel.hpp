@@ -12,6 +12,7 @@
 // so both kernels give the same bits.
 #pragma once
 
+#include "../panel_rows.hpp"
 #include "../relay.hpp"
 #include "slice.hpp"
 
@@ -241,16 +242,15 @@ struct spmm_nm_panel {
   template <class Call>
   static void run(const Call& c) {
     const auto& a = c.a;
-    // Columns are dealt to panels in whole registers, as evenly as possible.
-    const index_t registers = ceil_div(c.x.cols(), lanes::width);
-    const index_t panels = ceil_div(registers, nm_panel_registers);
+    const panel_split split(c.x.cols(), lanes::width, nm_panel_registers);
+    const index_t panels = split.panels;
     // A task is one panel and a range of slices; each re-lays its panel for itself.
     const index_t wanted = task_count(c.policy, a.slots() * c.x.cols(), panels * a.slices());
     const index_t parts = ceil_div(wanted, panels);
     run_tasks(c.policy, panels * parts, [&](index_t task, index_t worker) {
       const index_t panel = task / parts;
       const index_t part = task % parts;
-      run_panel(c, registers * panel / panels, registers * (panel + 1) / panels,
+      run_panel(c, split.begin(panel), split.begin(panel + 1),
                 a.slices() * part / parts, a.slices() * (part + 1) / parts, worker);
     });
   }
@@ -267,6 +267,7 @@ struct spmm_nm_panel {
     T* const own = c.scratch.template worker_as<T>(worker);
     T* const sums = own + round_up(a.cols() * width, 64);
     const T* panel = own;
+    const auto out = output_of<lanes>(c.y, c.epilogue);
     panel_values values = panel_values::unknown;
     // X that is one panel already is read where it lies.
     if (std::is_same_v<typename Call::x_layout, row_major> && c.x.ld() == width &&
@@ -279,28 +280,9 @@ struct spmm_nm_panel {
     for (index_t s = slice0; s < slice1; s += waiting_slices) {
       const index_t end = s + waiting_slices < slice1 ? s + waiting_slices : slice1;
       nm_sum_slices<Arch>(a, panel, registers, values, s, end, sums);
-      put(c, sums, width, s * nm_slice, end * nm_slice, column, columns);
-    }
-  }
-
-  /// Rows [r0, r1) of finished sums into Y.
-  template <class Call>
-  static void put(const Call& c, const T* sums, index_t width, index_t r0, index_t r1,
-                  index_t column, index_t columns) {
-    const auto out = output_of<lanes>(c.y, c.epilogue);
-    const index_t rows = (c.a.rows() < r1 ? c.a.rows() : r1) - r0;
-    if constexpr (std::is_same_v<typename Call::y_layout, row_major>) {
-      const index_t full = columns / lanes::width * lanes::width;
-      const auto tail = lanes::first(columns - full);
-      for (index_t r = 0; r < rows; ++r) {
-        const T* sum = sums + r * width;
-        for (index_t j = 0; j < full; j += lanes::width) {
-          out.put(lanes::load(sum + j), r0 + r, column + j, simd::all_lanes{});
-        }
-        if (full < columns) out.put(lanes::load(sum + full), r0 + r, column + full, tail);
-      }
-    } else {
-      out.put_tile(sums, width, rows, columns, r0, column);
+      const index_t r0 = s * nm_slice;
+      const index_t r1 = a.rows() < end * nm_slice ? a.rows() : end * nm_slice;
+      put_panel_rows<lanes>(sums, width, r1 - r0, columns, out, r0, column);
     }
   }
 };

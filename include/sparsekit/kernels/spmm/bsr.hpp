@@ -1,4 +1,5 @@
-// Y = A X for BSR A: a register of a row of X serves four rows of the block.
+// Y = A X for BSR A where X is read as it lies (bsr_panel.hpp: from a workspace): a register of a row of X
+// serves four rows of the block.
 //
 // As in spmv/bsr.hpp, empty places are multiplied like entries; where a sum is not finite, the row is
 // summed again in the same order without them.
@@ -104,8 +105,6 @@ struct bsr_tile {
   }
 };
 
-template <class Arch, class T>
-struct spmm_bsr_panel : spmm_tiled_panel<Arch, T, bsr_tile> {};
 template <class Arch, class T>
 struct spmm_bsr_inplace : spmm_tiled_inplace<Arch, T, bsr_tile> {};
 template <class Arch, class T>

@@ -12,7 +12,7 @@
 #pragma once
 
 #include "../../formats/packed.hpp"
-#include "../call.hpp"
+#include "../panel_rows.hpp"
 #include "../relay.hpp"
 
 SPARSEKIT_EXEC_BEGIN
@@ -240,18 +240,6 @@ constexpr int quad_registers(index_t interleave) {
     return interleave == 1 ? 4 : 2;
   }
 }
-
-/// Columns are dealt to panels in whole registers, as evenly as possible: 7 registers are 4 + 3, not
-/// 4 + 2 + 1, so that no panel is much narrower than the others.
-struct panel_split {
-  index_t registers;  ///< of all columns
-  index_t panels;
-
-  constexpr panel_split(index_t columns, index_t lane_width, index_t most)
-      : registers(ceil_div(columns, lane_width)), panels(ceil_div(registers, most)) {}
-  /// First register of panel p.
-  constexpr index_t begin(index_t p) const { return registers * p / panels; }
-};
 
 /// The tile of `lanes` for one stream; narrower lanes serve a few columns.
 template <class Arch, class T>

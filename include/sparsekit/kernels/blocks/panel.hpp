@@ -1,0 +1,217 @@
+// Y = A X for packed blocks of bf16, f16 and s8 (formats/packed_blocks.hpp), in any mix of layouts
+// of X and Y.
+//
+//   panel   X is re-laid into panels of words in the workspace; lanes are columns of X (sums.hpp)
+//   plain   without a workspace, and one column: a sum at a time
+//
+// On AVX-512 VNNI a row of a 1 x 4 block is one load of X a dot product, so 1 x 4 is bound by
+// loads; two rows share them. On AVX2 a step of s8 is two vpmaddwd and two additions a register
+// (vpmaddubsw saturates), as in the dense kernel, and what X and weights are widened by is done
+// once a panel and once a word of weights.
+#pragma once
+
+#include "../../formats/packed_blocks.hpp"
+#include "../panel_rows.hpp"
+#include "../relay.hpp"
+#include "product.hpp"
+#include "sums.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace kernels {
+
+/// Sums of one row without lanes: what defines the results.
+template <class T, class Call>
+SPARSEKIT_NOINLINE sum_of_t<T> plain_block_sum(const Call& c, index_t row, index_t column) {
+  using S = sum_of_t<T>;
+  using one = simd::lanes<arch::scalar, S>;
+  const auto& a = c.a;
+  constexpr index_t pair = narrow_product<arch::scalar, T, typename Call::x_type>::pair;
+  const index_t r = row / a.block.rows;
+  const index_t chunk = r / a.chunk();
+  const index_t i = row % a.block.rows;
+  S sum{0};
+  for (index_t k = 0; k < a.cuts(); ++k) {
+    const index_t at = a.start(chunk, k, r % a.chunk());
+    for (index_t b = a.starts[at]; b < a.starts[at + 1]; ++b) {
+      const index_t first = (k * a.cut + a.columns[b]) * a.block.cols;
+      const T* values = a.values.data() + b * a.places() + i * a.block.cols;
+      for (index_t u = 0; u < a.block.cols; u += pair) {
+        // Odd columns first, as everywhere.
+        for (index_t j = u + pair - 1; j >= u; --j) {
+          if (is_empty_slot(values[j])) continue;
+          if constexpr (std::is_integral_v<S>) {
+            sum += S{values[j]} * S{c.x(first + j, column)};
+          } else {
+            sum = one::fma(static_cast<S>(values[j]), static_cast<S>(c.x(first + j, column)), sum);
+          }
+        }
+      }
+    }
+  }
+  return sum;
+}
+
+template <class Arch, class T>
+struct spmm_blocks_panel {
+  /// Registers of the widest panel. Lone rows take many, as they have no other sums that are
+  /// independent.
+  static constexpr bool many =
+      std::is_same_v<Arch, arch::avx512> || std::is_same_v<Arch, arch::neon>;
+  static constexpr int widest = 8;
+  static constexpr index_t most_registers(index_t block_rows) {
+    return block_rows == 1 ? widest : block_rows < 4 || many ? 4 : 2;
+  }
+  using sum = sum_of_t<T>;
+  using lanes = simd::lanes<Arch, sum>;
+
+  template <class Call>
+  static constexpr bool possible = Call::has_workspace;
+  template <class Call>
+  static bool accepts(const Call& c) {
+    return !is_spmv(c) && c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;
+  }
+  template <class A>
+  static workspace_size requirement(const A& a, index_t columns) {
+    const index_t width = registers_for(a, ceil_div(columns, lanes::width)) * lanes::width;
+    // X of f32 with bf16 weights takes a word an element, X of bf16 may take half.
+    const index_t words = units<1>(a) * width;
+    const index_t sums = (a.chunk() * a.block.rows + lanes::width) * width;
+    return {.shared = 0,
+            .per_worker = (round_up(words, 64) + sums) * index_t{sizeof(std::uint32_t)}};
+  }
+
+  template <class Call>
+  static void run(const Call& c) {
+    using product = block_product<Arch, T, typename Call::x_type>;
+    const auto& a = c.a;
+    const auto out = output_of<lanes>(c.y, c.epilogue, a.weight_sums.data());
+    const index_t n = c.x.cols();
+    const index_t most = registers_for(a, ceil_div(n, lanes::width)) * lanes::width;
+    const index_t panels = ceil_div(n, most);
+    const index_t wanted = task_count(c.policy, a.slots() / product::pair * n, panels * a.chunks());
+    const index_t parts = ceil_div(wanted, panels);
+    run_tasks(c.policy, panels * parts, [&](index_t task, index_t worker) {
+      const index_t column = task / parts * most;
+      const index_t columns = n - column < most ? n - column : most;
+      const index_t registers = registers_for(a, ceil_div(columns, lanes::width));
+      const index_t width = registers * lanes::width;
+      auto* const panel = c.scratch.template worker_as<typename product::x_element>(worker);
+      auto* const sums =
+          c.scratch.template worker_as<sum>(worker) + round_up(units<1>(a) * width, 64);
+      product::relay(c.x, column, columns, width, units<product::pair>(a), panel);
+      const index_t c1 = a.chunks() * (task % parts + 1) / parts;
+      for (index_t chunk = a.chunks() * (task % parts) / parts; chunk < c1; ++chunk) {
+        begin_sums<product>(a, chunk, width, sums);
+        for (int r = 1; r <= widest; r *= 2)
+          add_chunk<product>(a, chunk, panel, registers, r, sums);
+        const index_t row = chunk * a.chunk() * a.block.rows;
+        const index_t end = row + a.chunk_size(chunk) * a.block.rows;
+        const index_t rows = (end < a.rows() ? end : a.rows()) - row;
+        if constexpr (!product::integers) exact_sums(c, row, rows, column, columns, width, sums);
+        put_panel_rows<lanes>(sums, width, rows, columns, out, row, column);
+      }
+    });
+  }
+
+ private:
+  /// A power of two that holds so many registers, or the most.
+  template <class A>
+  static index_t registers_for(const A& a, index_t wanted) {
+    index_t r = 1;
+    while (r < wanted && r < most_registers(a.block.rows)) r *= 2;
+    return r;
+  }
+  /// Units of Pair columns that the blocks of A may reach.
+  template <int Pair, class A>
+  static index_t units(const A& a) {
+    return round_up(a.cols(), a.block.cols) / Pair;
+  }
+
+  /// Zero, or what makes up for words of X with another sign.
+  template <class Product, class A>
+  static void begin_sums(const A& a, index_t chunk, index_t width, sum* sums) {
+    const index_t row = chunk * a.chunk() * a.block.rows;
+    for (index_t r = 0; r < a.chunk_size(chunk) * a.block.rows; ++r) {
+      auto v = lanes::zero();
+      if constexpr (Product::flipped) {
+        v = lanes::broadcast(-simd::shift_of_kept<Arch, typename Product::x_type>() *
+                             a.weight_sums[row + r]);
+      }
+      for (index_t j = 0; j < width; j += lanes::width) lanes::store(sums + r * width + j, v);
+    }
+  }
+
+  template <class Product, class A>
+  static void add_chunk(const A& a, index_t chunk, const typename Product::x_element* panel,
+                        index_t registers, int wanted, sum* sums) {
+    if (registers != wanted) return;
+    if (wanted == 1) add_cuts<Product, 1>(a, chunk, panel, sums);
+    if (wanted == 2) add_cuts<Product, 2>(a, chunk, panel, sums);
+    if (wanted == 4) add_cuts<Product, 4>(a, chunk, panel, sums);
+    if (wanted == 8) add_cuts<Product, 8>(a, chunk, panel, sums);
+  }
+  template <class Product, int Registers, class A>
+  static SPARSEKIT_NOINLINE void add_cuts(const A& a, index_t chunk,
+                                          const typename Product::x_element* panel, sum* sums) {
+    constexpr index_t width = Registers * lanes::width;
+    const index_t unit_elements = Product::parts * width;
+    for (index_t k = 0; k < a.cuts(); ++k) {
+      const auto* x = panel + k * a.cut * (a.block.cols / Product::pair) * unit_elements;
+      for (index_t r = 0; r < a.chunk_size(chunk); ++r) {
+        const index_t at = a.start(chunk, k, r);
+        const block_run<T, std::uint8_t> blocks{a.columns.data(), a.starts[at], a.starts[at + 1],
+                                                a.values.data(),  a.places(),   a.block.cols};
+        sum* const to = sums + r * a.block.rows * width;
+        for_block_tiles<Product>(
+            a.block.rows, 1, [&](index_t i, auto rows, auto) SPARSEKIT_LAMBDA_INLINE {
+              if constexpr (Registers <= most_registers(rows)) {
+                block_sums<Product, rows, 1, Registers>(blocks, i, x, to + i * width);
+              }
+            });
+      }
+    }
+  }
+
+  /// Sums that are not finite again, without the empty places. All others have met no Inf or NaN.
+  template <class Call>
+  static void exact_sums(const Call& c, index_t row, index_t rows, index_t column, index_t columns,
+                         index_t width, sum* sums) {
+    for (index_t r = 0; r < rows; ++r) {
+      if (all_finite<lanes>(sums + r * width, columns)) continue;
+      for (index_t j = 0; j < columns; ++j) {
+        sum& s = sums[r * width + j];
+        if (!simd::is_finite(s)) s = plain_block_sum<T>(c, row + r, column + j);
+      }
+    }
+  }
+};
+
+template <class Arch, class T>
+struct spmm_blocks_plain {
+  template <class Call>
+  static bool accepts(const Call&) {
+    return true;
+  }
+  template <class A>
+  static workspace_size requirement(const A&, index_t) {
+    return {};
+  }
+  template <class Call>
+  static void run(const Call& c) {
+    using one = simd::lanes<arch::scalar, sum_of_t<T>>;
+    const auto out = output_of<one>(c.y, c.epilogue, c.a.weight_sums.data());
+    const index_t rows = c.a.rows();
+    const index_t n = c.x.cols();
+    const index_t tasks = task_count(c.policy, c.a.slots() * n, c.a.chunks());
+    run_tasks(c.policy, tasks, [&](index_t task, index_t) {
+      for (index_t r = rows * task / tasks; r < rows * (task + 1) / tasks; ++r) {
+        for (index_t j = 0; j < n; ++j) {
+          out.put(plain_block_sum<T>(c, r, j), r, j, simd::all_lanes{});
+        }
+      }
+    });
+  }
+};
+
+}  // namespace kernels
+SPARSEKIT_EXEC_END

@@ -1,0 +1,195 @@
+// The inner loop of every product with blocks, of BSR and of the packed form, of wide and of narrow
+// types: some rows of a block row across one panel of X, all sums in registers.
+//
+//   for each block:
+//     for each unit of its columns:   x = the panel's rows of that unit        (Registers loads a
+//     part)
+//                                     sum[r] += numbers of row r * x           (Rows * Registers a
+//                                     part)
+//
+// A unit is what one step of a product takes: one column, or the two or four columns that share a
+// 32-bit word (kernels/dense/narrow_product.hpp). There is no branch but the loop over blocks,
+// whose places are multiplied whether they are entries or not; a panel that holds Inf or NaN is
+// done again without the empty ones (exact_block_sums).
+//
+// One or two rows alone have too few sums to hide the latency of FMA: then units take turns among
+// up to four sets of sums (`chains`), which are added at the end. The order depends on the shape of
+// the block alone.
+#pragma once
+
+#include "../call.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace kernels {
+
+/// Registers of a panel of f32 or f64. With sixteen: 4 rows x 3 sums, 3 of X, one number.
+template <class Arch>
+constexpr int block_registers() {
+  constexpr bool many = std::is_same_v<Arch, arch::avx512> || std::is_same_v<Arch, arch::neon>;
+  return many ? 4 : 3;
+}
+
+/// One step of a product of f32 or f64, in the words of narrow_product.
+template <class Arch, class T>
+struct wide_product {
+  using sum = T;
+  using lanes = simd::lanes<Arch, T>;
+  using reg = typename lanes::reg;
+  using x_element = T;
+  static constexpr int pair = 1;
+  static constexpr int parts = 1;
+  static constexpr bool integers = false;
+
+  static SPARSEKIT_INLINE reg x(const T* p) { return lanes::load(p); }
+  template <int P>
+  static SPARSEKIT_INLINE reg number(const T* p) {
+    return lanes::broadcast(*p);
+  }
+  static SPARSEKIT_INLINE reg add(reg sum, reg number, reg x) { return lanes::fma(number, x, sum); }
+  using number_reg = reg;
+  static constexpr int most_units = 4;
+  static constexpr bool has_four = true;
+  template <bool Load>
+  static SPARSEKIT_INLINE auto four(const T* p) {
+    if constexpr (Load) {
+      return lanes::load_four(p);
+    } else {
+      return p;
+    }
+  }
+};
+
+/// Where blocks are: block b has columns[b], counted in blocks from the panel's first row, and
+/// block.rows rows of block.cols values at values + b * places.
+template <class T, class Index>
+struct block_run {
+  const Index* columns;
+  index_t begin;
+  index_t end;
+  const T* values;
+  index_t places;
+  index_t cols;  ///< of a block
+};
+
+/// Sets of sums that `Units` units of a block take turns in.
+constexpr int block_chains(int rows, int units) {
+  const int wanted = rows >= 4 ? 1 : 4 / rows;
+  return units < wanted ? units : wanted;
+}
+
+/// Adds rows [i, i + Rows) of a run of blocks times a panel `Registers` wide to sums[row][width]. A
+/// block has a multiple of Units units.
+template <class Product, int Rows, int Units, int Registers, class T, class Index>
+SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
+                                   const typename Product::x_element* panel,
+                                   typename Product::sum* sums) {
+  using lanes = typename Product::lanes;
+  constexpr int w = lanes::width;
+  constexpr int width = Registers * w;
+  constexpr int parts = Product::parts;
+  constexpr int pair = Product::pair;
+  constexpr int tile = Rows * Registers;
+  constexpr int chains = block_chains(Rows, Units);
+  typename lanes::reg sum[chains * tile];
+  simd::unroll<tile>([&](auto s) SPARSEKIT_LAMBDA_INLINE { sum[s] = lanes::load(sums + s * w); });
+  simd::unroll<(chains - 1) * tile>([&](auto s)
+                                        SPARSEKIT_LAMBDA_INLINE { sum[tile + s] = lanes::zero(); });
+  const index_t row_step = run.cols;
+  const index_t steps = run.cols / (Units * pair);
+  const index_t block_step = run.cols / pair * parts * width;
+  const T* value = run.values + run.begin * run.places + i * row_step;
+  for (index_t b = run.begin; b < run.end; ++b, value += run.places) {
+    const auto* x = panel + static_cast<index_t>(run.columns[b]) * block_step;
+    const T* from = value;
+    for (index_t s = 0; s < steps; ++s, x += Units * parts * width, from += Units * pair) {
+      // A lone row is bound by loads: its four numbers by one load and shuffles.
+      constexpr bool shuffle = Rows == 1 && Units == 4 && Product::has_four;
+      const auto four = Product::template four<shuffle>(from);
+      simd::unroll<Units>([&](auto u) SPARSEKIT_LAMBDA_INLINE {
+        // Odd columns first: the order of vdpbf16ps.
+        simd::unroll<parts>([&](auto part) SPARSEKIT_LAMBDA_INLINE {
+          constexpr int p = parts - 1 - part;
+          decltype(Product::x(x)) xs[Registers];
+          simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+            xs[j] = Product::x(x + ((u * parts + p) * Registers + j) * w);
+            // Or g++ loads it again for each row.
+            if constexpr (Rows > 1) xs[j] = simd::rounded(xs[j]);
+          });
+          simd::unroll<Rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
+            typename Product::number_reg number;
+            if constexpr (shuffle) {
+              number = lanes::template pick<u>(four);
+            } else {
+              number = Product::template number<p>(from + r * row_step + u * pair);
+            }
+            simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+              auto& to = sum[u % chains * tile + r * Registers + j];
+              to = Product::add(to, number, xs[j]);
+            });
+          });
+        });
+      });
+    }
+  }
+  simd::unroll<tile>([&](auto s) SPARSEKIT_LAMBDA_INLINE {
+    auto total = sum[s];
+    simd::unroll<chains - 1>([&](auto c) SPARSEKIT_LAMBDA_INLINE {
+      total = lanes::add(total, sum[(c + 1) * tile + s]);
+    });
+    lanes::store(sums + s * w, total);
+  });
+}
+
+/// The same sums of one row in the same order, leaving out what is_entry(block, column of the
+/// block) denies, for panels of floating point that hold Inf or NaN. `x(column, j)` is the element
+/// of the panel.
+template <class Product, class T, class Index, class X, class IsEntry>
+SPARSEKIT_NOINLINE void exact_block_sums(const block_run<T, Index>& run, index_t i, int rows,
+                                         int units, index_t columns, X&& x, IsEntry&& is_entry,
+                                         typename Product::sum* sums) {
+  using S = typename Product::sum;
+  using one = simd::lanes<arch::scalar, S>;
+  constexpr index_t pair = Product::pair;
+  const int chains = block_chains(rows, units);
+  for (index_t j = 0; j < columns; ++j) {
+    S sum[4] = {sums[j]};
+    for (index_t b = run.begin; b < run.end; ++b) {
+      const index_t first = static_cast<index_t>(run.columns[b]) * run.cols;
+      for (index_t u = 0; u < run.cols; u += pair) {
+        S& to = sum[u / pair % units % chains];
+        for (index_t k = u + pair - 1; k >= u; --k) {
+          const index_t place = i * run.cols + k;
+          if (!is_entry(b, place)) continue;
+          to = one::fma(static_cast<S>(run.values[b * run.places + place]), x(first + k, j), to);
+        }
+      }
+    }
+    for (int c = 1; c < chains; ++c) sum[0] = sum[0] + sum[c];
+    sums[j] = sum[0];
+  }
+}
+
+/// f(first row, rows, units) for the tiles that the rows of a block are cut into; rows and units
+/// are constants. `inside`: rows of the block that the matrix has.
+template <class Product, class F>
+SPARSEKIT_INLINE void for_block_tiles(index_t inside, index_t units, F&& f) {
+  const auto rows_of = [&](auto unrolled) SPARSEKIT_LAMBDA_INLINE {
+    index_t i = 0;
+    for (; inside - i >= 4; i += 4) f(i, std::integral_constant<int, 4>{}, unrolled);
+    if (inside - i >= 2) {
+      f(i, std::integral_constant<int, 2>{}, unrolled);
+      i += 2;
+    }
+    if (inside - i >= 1) f(i, std::integral_constant<int, 1>{}, unrolled);
+  };
+  if constexpr (Product::most_units > 1) {
+    if (units % Product::most_units == 0) {
+      rows_of(std::integral_constant<int, Product::most_units>{});
+      return;
+    }
+  }
+  rows_of(std::integral_constant<int, 1>{});
+}
+
+}  // namespace kernels
+SPARSEKIT_EXEC_END

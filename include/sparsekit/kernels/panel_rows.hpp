@@ -1,0 +1,43 @@
+// What kernels share whose lanes are the columns of a panel of X: how columns are dealt to panels,
+// and how finished sums, which wait as rows of the panel's width, are put into Y.
+#pragma once
+
+#include "call.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace kernels {
+
+/// Columns are dealt to panels in whole registers, as evenly as possible: 7 registers are 4 + 3,
+/// not 4 + 2 + 1, so that no panel is much narrower than the others.
+struct panel_split {
+  index_t registers;  ///< of all columns
+  index_t panels;
+
+  constexpr panel_split(index_t columns, index_t lane_width, index_t most)
+      : registers(ceil_div(columns, lane_width)), panels(ceil_div(registers, most)) {}
+  /// First register of panel p.
+  constexpr index_t begin(index_t p) const { return registers * p / panels; }
+};
+
+/// `rows` rows of sums, `width` apart, into rows r0 and on of Y and columns [column, column +
+/// columns). Sums must be readable up to full registers in both directions.
+template <class Lanes, class S, class Output>
+SPARSEKIT_INLINE void put_panel_rows(const S* sums, index_t width, index_t rows, index_t columns,
+                                     const Output& out, index_t r0, index_t column) {
+  if constexpr (decltype(out.y)::layout::rows_contiguous) {
+    const index_t full = columns / Lanes::width * Lanes::width;
+    const auto tail = Lanes::first(columns - full);
+    for (index_t r = 0; r < rows; ++r) {
+      const S* sum = sums + r * width;
+      for (index_t j = 0; j < full; j += Lanes::width) {
+        out.put(Lanes::load(sum + j), r0 + r, column + j, simd::all_lanes{});
+      }
+      if (full < columns) out.put(Lanes::load(sum + full), r0 + r, column + full, tail);
+    }
+  } else {
+    out.put_tile(sums, width, rows, columns, r0, column);
+  }
+}
+
+}  // namespace kernels
+SPARSEKIT_EXEC_END
