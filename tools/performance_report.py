@@ -239,6 +239,20 @@ def networks_section(folder):
         cells = [float(r["litert"]) / least(r, kind) for kind in ("dense", "pack", "choose")]
         text.append(f"| {m} x {k} x {n} | {100 * (1 - int(r['nnz']) / (m * k)):.0f} % | {1e6 * float(r['litert']):.1f} | "
                     + " | ".join(f"{c:.2f}" if c >= 1 else f"**{c:.2f}**" for c in cells) + " |")
+    text += ["", "### Kept as panels", "",
+             "Where X and Y stay in the panel layout (panels.hpp), as in an engine that keeps its activations so, nothing is "
+             "re-laid and nothing is strided. All pruned layers together, against the same weights with planar X and Y:", "",
+             "| network | quads, planar | quads, panels | gain | dense, planar | dense, panels | gain | over own dense in its "
+             "better layout |", "|---|---|---|---|---|---|---|---|"]
+    for network in dict.fromkeys(r["network"] for r in layers):
+        mine = [r for r in layers if r["network"] == network]
+        total = lambda name: 1e3 * sum(float(r[name]) for r in mine)
+        cells = []
+        for kind in ("pack", "dense"):
+            planar, panels = total(f"{kind}-planar"), total(f"{kind}-panels")
+            cells += [f"{planar:.2f} ms", f"{panels:.2f} ms", f"{planar / panels:.2f}x"]
+        better = 1e3 * sum(least(r, "dense") for r in mine)
+        text.append(f"| {network} | " + " | ".join(cells) + f" | {better / total('pack-panels'):.2f}x |")
     return text + ["", facts["reproduce"], ""]
 
 

@@ -22,7 +22,9 @@ import numpy as np
 import one_op_model
 
 KINDS = ["dense", "pack", "choose"]
+LAYOUTS = ["interleaved", "planar", "panels"]
 CONTENDERS = [f"{kind}-{layout}" for kind in KINDS for layout in ("planar", "interleaved")]
+CONTENDERS += ["dense-panels", "pack-panels"]
 
 
 def read_safetensors(path):
@@ -82,7 +84,8 @@ def aligned(shape):
 class Ours:
     def __init__(self, library, contender, w, bias, act, x, n):
         pointer = lambda a: a.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-        kind, planar = KINDS.index(contender.split("-")[0]), contender.endswith("planar")
+        kind, layout = contender.split("-")
+        planar = layout != "interleaved"
         m, k = w.shape
         self.library, self.planar = library, planar
         self.x = aligned((k, n) if planar else (n, k))
@@ -90,7 +93,7 @@ class Ours:
         self.y = aligned((m, n) if planar else (n, m))
         self.bias = bias
         self.handle = library.sparsekit_layer(
-            kind, int(planar), m, k, n, pointer(w), pointer(bias),
+            KINDS.index(kind), LAYOUTS.index(layout), m, k, n, pointer(w), pointer(bias),
             {"NONE": 0, "RELU": 1, "RELU6": 2}[act], pointer(self.x), pointer(self.y))
 
     def time(self, repeats):
@@ -176,7 +179,8 @@ def main():
         best = lambda *names: total(lambda r: min(float(r[c]) for c in names))
         print(f"{network}: {len(mine)} layers, us: LiteRT {best('litert'):.0f}, dense "
               f"{best(*CONTENDERS[:2]):.0f}, packed {best(*CONTENDERS[2:4]):.0f}, chosen "
-              f"{best(*CONTENDERS[4:]):.0f}")
+              f"{best(*CONTENDERS[4:6]):.0f}; as panels: dense {best('dense-panels'):.0f}, packed "
+              f"{best('pack-panels'):.0f}")
     if args.out:
         with open(args.out, "w", newline="") as f:
             writer = csv.DictWriter(f, rows[0].keys())

@@ -15,7 +15,7 @@ import sys
 STOREYS = [
     ("front door", ["sparsekit.hpp"]),
     ("io", ["io/"]),
-    ("verb", ["multiply.hpp", "check.hpp", "operands.hpp", "choose.hpp", "choose/", "adapters/"]),
+    ("verb", ["multiply.hpp", "check.hpp", "operands.hpp", "panels.hpp", "choose.hpp", "choose/", "adapters/"]),
     ("plan", ["plan/"]),
     ("pack", ["pack.hpp", "pack/"]),
     ("kernels", ["kernels/"]),

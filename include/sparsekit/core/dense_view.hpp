@@ -21,8 +21,11 @@ struct row_major {
 struct col_major {
   static constexpr bool rows_contiguous = false;
 };
+/// Panels of some columns each, as kernels re-lay X: panels.hpp.
+struct panel_major {};
 template <class L>
-concept dense_layout = std::same_as<L, row_major> || std::same_as<L, col_major>;
+concept dense_layout =
+    std::same_as<L, row_major> || std::same_as<L, col_major> || std::same_as<L, panel_major>;
 
 template <class T, dense_layout Layout = row_major>
 class dense_view {

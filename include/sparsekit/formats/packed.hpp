@@ -30,6 +30,9 @@ struct packed_view {
   wide_view<const value_type> wide{};      ///< instead of quads: very sparse, or few columns
   bitmask_view<const value_type> bits{};   ///< instead of lookup: few zeros, from memory
 
+  packed_view<const value_type> as_const() const {
+    return {shape, entries, quads, lookup, spmv, wide, bits};
+  }
   index_t rows() const { return shape.rows; }
   index_t cols() const { return shape.cols; }
   index_t nnz() const { return entries; }
