@@ -1,4 +1,6 @@
 // The kernels for double.
 #include "kernels.hpp"
 
-void kernel_benchmarks::add_f64(const std::vector<grid_point>& grid) { add_kernels<double>(grid); }
+void kernel_benchmarks::add_f64(const std::vector<grid_point>& grid) {
+  add_kernels<double>("f64", grid);
+}

@@ -35,16 +35,23 @@ double stream_bandwidth();
 
 template <class T, class Layout>
 struct activations {
-  std::vector<T> x, y;
+  using X = x_type<T>;
+  using Y = y_type<T>;
+  std::vector<X> x;
+  std::vector<Y> y;
   index_t rows, cols, n;
   activations(index_t m, index_t k, index_t columns) : rows(m), cols(k), n(columns) {
     rng random(7);
-    x = sparsekit_test::make_dense<T>(k, columns, random);
+    if constexpr (std::is_integral_v<X>) {
+      for (index_t i = 0; i < k * columns; ++i) x.push_back(static_cast<X>(random.below(256)));
+    } else {
+      x = sparsekit_test::make_dense<X>(k, columns, random);
+    }
     y.assign(static_cast<std::size_t>(m * columns),
-             T{1});  // written, so that no page is the zero page
+             Y{1});  // written, so that no page is the zero page
   }
-  sk::dense_view<const T, Layout> in() const { return {x.data(), cols, n}; }
-  sk::dense_view<T, Layout> out() { return {y.data(), rows, n}; }
+  sk::dense_view<const X, Layout> in() const { return {x.data(), cols, n}; }
+  sk::dense_view<Y, Layout> out() { return {y.data(), rows, n}; }
 };
 
 /// Seconds of one run of f, at least 20 us of runs at a time.
@@ -89,7 +96,7 @@ void run_case(benchmark::State& state, const grid_point& at) {
   const auto call = [&](const auto& a) {
     using matrix = std::remove_cvref_t<decltype(a)>;
     return sk::kernels::call<sk::sequential_policy, matrix, T, Layout, Layout,
-                             sk::identity_epilogue>{sk::seq,  a,        io.in(),
+                             sk::identity_epilogue, true, x_type<T>, y_type<T>>{sk::seq,  a,        io.in(),
                                                     io.out(), epilogue, ws.memory()};
   };
   using call_type = decltype(call(first));
@@ -134,27 +141,40 @@ void add_case(const std::string& kernel, const grid_point& at, const char* layou
       ->Unit(benchmark::kMicrosecond);
 }
 
-/// Every row of the table, at every point of the grid.
-template <class T>
-void add_kernels(const std::vector<grid_point>& grid) {
-  const std::string type = sizeof(T) == 4 ? "-f32-" : "-f64-";
-  for (const grid_point& at : grid) {
-#define SPARSEKIT_KERNEL(id, operation, format_name, tile)                        \
-  {                                                                               \
-    using kernel = sk::kernels::id<sk::native_arch, T>;                           \
-    using format = sk::format::format_name;                                       \
-    const std::string name =                                                      \
-        #operation + type + #format_name "-" #tile "-" + sk::native_arch::name;   \
-    if (at.columns > 1)                                                           \
-      add_case<kernel, format, T, sk::row_major>(name, at, "features_by_tokens"); \
-    add_case<kernel, format, T, sk::col_major>(name, at, "tokens_by_features");   \
+/// One row of the table at one point of the grid. A product of somebody else's is not timed.
+template <class Kernel, class Format, class T>
+void add_row(const std::string& name, const grid_point& at) {
+  if constexpr (!std::is_same_v<Format, sk::format::external>) {
+    if (at.columns > 1) add_case<Kernel, Format, T, sk::row_major>(name, at, "features_by_tokens");
+    add_case<Kernel, Format, T, sk::col_major>(name, at, "tokens_by_features");
   }
+}
+
+#define SPARSEKIT_BENCHMARK_ROW(id, operation, format_name, tile)                 \
+  add_row<sk::kernels::id<sk::native_arch, T>, sk::format::format_name, T>(       \
+      std::string(#operation "-") + type + "-" #format_name "-" #tile "-" + sk::native_arch::name, \
+      at);
+
+/// Every row of the table for these weights, at every point of the grid.
+template <class T>
+void add_kernels(const char* type, const std::vector<grid_point>& grid) {
+  for (const grid_point& at : grid) {
+    if constexpr (sk::is_narrow<T>) {
+#define SPARSEKIT_KERNEL(id, operation, format_name, tile)
+#define SPARSEKIT_NARROW_KERNEL SPARSEKIT_BENCHMARK_ROW
 #include <sparsekit/kernels/table.inc>
 #undef SPARSEKIT_KERNEL
+#undef SPARSEKIT_NARROW_KERNEL
+    } else {
+#define SPARSEKIT_KERNEL SPARSEKIT_BENCHMARK_ROW
+#include <sparsekit/kernels/table.inc>
+#undef SPARSEKIT_KERNEL
+    }
   }
 }
 
 void add_f32(const std::vector<grid_point>& grid);
 void add_f64(const std::vector<grid_point>& grid);
+void add_narrow(const std::vector<grid_point>& grid);
 
 }  // namespace kernel_benchmarks

@@ -63,5 +63,6 @@ int main(int argc, char** argv) {
   }
   add_f32(grid);
   add_f64(grid);
+  add_narrow(grid);
   return benchmark::RunSpecifiedBenchmarks() == 0 ? 1 : 0;
 }

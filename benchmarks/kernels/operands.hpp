@@ -29,6 +29,12 @@ namespace sk = sparsekit;
 using sk::index_t;
 using sparsekit_test::rng;
 
+/// The types of X and Y that go with weights of type T.
+template <class T>
+using x_type = std::conditional_t<std::is_same_v<T, std::int8_t>, std::uint8_t, sk::sum_of_t<T>>;
+template <class T>
+using y_type = sk::sum_of_t<T>;
+
 /// A generator, or a .smtx or .mtx file.
 struct pattern_source {
   sparsekit_test::pattern pattern{};
@@ -50,8 +56,8 @@ struct source {
   sk::csr_matrix<T> csr;
   std::vector<T> dense;
 
-  source(const pattern_source& from, int number) : csr(read(from, number)) {
-    dense.assign(static_cast<std::size_t>(csr.rows() * csr.cols()), T{0});
+  source(const pattern_source& from, int number) : csr(make(from, number)) {
+    dense.assign(static_cast<std::size_t>(csr.rows() * csr.cols()), T{});
     const auto a = csr.view();
     for (index_t r = 0; r < a.rows(); ++r) {
       for (index_t p = a.row_ptr[r]; p < a.row_ptr[r + 1]; ++p) {
@@ -62,17 +68,39 @@ struct source {
   sk::dense_view<const T> dense_view() const { return {dense.data(), csr.rows(), csr.cols()}; }
 
  private:
-  static sk::csr_matrix<T> read(const pattern_source& from, int number) {
+  /// Narrow values from those of f32, no entry of s8 zero.
+  static sk::csr_matrix<T> make(const pattern_source& from, int number) {
+    if constexpr (!sk::is_narrow<T>) {
+      return read<T>(from, number);
+    } else {
+      const auto wide = read<float>(from, number);
+      const auto a = wide.view();
+      std::vector<T> values;
+      for (const float v : a.values) {
+        if constexpr (std::is_integral_v<T>) {
+          const float scaled = std::clamp(40 * v, -127.f, 127.f);
+          values.push_back(static_cast<T>(scaled < 0 ? scaled - 1 : scaled + 1));
+        } else {
+          values.push_back(T(v));
+        }
+      }
+      return sk::csr_matrix<T>::from_view(
+                 sk::csr_view<const T>{a.shape, a.row_ptr, a.columns, values})
+          .value();
+    }
+  }
+  template <class V>
+  static sk::csr_matrix<V> read(const pattern_source& from, int number) {
     const bool smtx = from.file.ends_with(".smtx");
     if (!from.file.empty()) {
-      return smtx ? sk::io::read_smtx<T>(from.file).value()
-                  : sk::io::read_matrix_market<T>(from.file).value();
+      return smtx ? sk::io::read_smtx<V>(from.file).value()
+                  : sk::io::read_matrix_market<V>(from.file).value();
     }
     rng random(static_cast<std::uint64_t>(1 + number));
     const auto a =
-        sparsekit_test::make_csr<T>(from.pattern, from.rows, from.cols, 1 - from.zeros, random);
-    return sk::csr_matrix<T>::from_view(
-               sk::csr_view<const T>{{a.rows, a.cols}, a.row_ptr, a.columns, a.values})
+        sparsekit_test::make_csr<V>(from.pattern, from.rows, from.cols, 1 - from.zeros, random);
+    return sk::csr_matrix<V>::from_view(
+               sk::csr_view<const V>{{a.rows, a.cols}, a.row_ptr, a.columns, a.values})
         .value();
   }
 };

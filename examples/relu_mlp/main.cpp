@@ -51,7 +51,8 @@ struct sizes {
 template <class T>
 struct block {
   static constexpr bool quantized = std::is_same_v<T, std::int8_t>;
-  using input = std::conditional_t<quantized, std::int8_t, float>;
+  /// f32, bf16 and s8 as the weights: with pairs of bf16 a window of x is looked up once.
+  using input = T;
   using activation = std::conditional_t<quantized, std::uint8_t, float>;
   static constexpr float unit = 1.f / 254;
 
@@ -89,12 +90,7 @@ template <class T>
 std::vector<typename block<T>::input> make_token(index_t model, generator& random) {
   std::vector<typename block<T>::input> x;
   for (index_t i = 0; i < model; ++i) {
-    const float v = random.next();
-    if constexpr (block<T>::quantized) {
-      x.push_back(block<T>::weight(v));
-    } else {
-      x.push_back(v);
-    }
+    x.push_back(block<T>::weight(random.next()));
   }
   return x;
 }

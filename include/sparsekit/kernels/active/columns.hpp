@@ -6,12 +6,16 @@
 // memory, which hardware prefetches. With every column active this reads W once, as a dense product
 // does.
 //
-// Weights of bf16 and f16 are widened to f32, those of s8 to s32: memory is what bounds them.
+// Weights of bf16 and f16 are widened to f32, those of s8 to s32 or, in pairs of columns, to s16: memory is what
+// bounds them. There is no separate dense way: on Zen 3 with no zero in x this is from memory (4096 x 8192) 1.9,
+// 1.5 and 1.2 times as fast as packed dense weights of f32, bf16, s8; in cache (512 x 512) 1.08, .85 and .67:
+// narrow weights in cache should go to pack_dense() while fewer than 15 % (bf16) or 40 % (s8) of x are zero.
 #pragma once
 
 #include <algorithm>
 
 #include "../../formats/active_set.hpp"
+#include "../../simd/column_pairs.hpp"
 #include "../call.hpp"
 #include "../dense/tile.hpp"
 
@@ -129,6 +133,9 @@ struct gemv_active {
   }
 
  private:
+  static constexpr bool in_pairs =
+      std::is_same_v<T, std::int8_t> && simd::column_pairs<Arch>::available;
+
   /// sums[r] = sum over the active columns, in their order: `fused` at a time, then what is left.
   template <class X>
   static SPARSEKIT_NOINLINE void add_columns(const weights& w, index_t row, index_t rows,
@@ -166,8 +173,37 @@ struct gemv_active {
       lanes::store(sums + r, N == 1 ? even : lanes::add(even, odd));
     };
     index_t r = 0;
+    if constexpr (in_pairs && N % 2 == 0) r = add_pairs<N>(column, rows, x, first, sums);
     for (; r + lanes::width <= rows; r += lanes::width) step(r, simd::all_lanes{});
     if (r < rows) step(r, lanes::first(rows - r));
+  }
+
+  /// Columns of s8 two at a time, which is exact in any order. Returns the rows that are done.
+  template <int N, class X>
+  static SPARSEKIT_INLINE index_t add_pairs(const T* const* column, index_t rows, const X& x,
+                                            index_t first, sum* sums) {
+    using pairs = simd::column_pairs<Arch>;
+    using mixed = simd::mixed<Arch>;
+    constexpr index_t w = lanes::width;
+    typename pairs::words factor[N / 2];
+    simd::unroll<N / 2>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+      factor[j] = pairs::factor(x[first + 2 * j], x[first + 2 * j + 1]);
+    });
+    index_t r = 0;
+    for (; r + 2 * w <= rows; r += 2 * w) {
+      typename mixed::s32 low = mixed::load_s32(sums + r);
+      typename mixed::s32 high = mixed::load_s32(sums + r + w);
+      simd::unroll<N / 2>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+        typename pairs::words p;
+        typename pairs::words q;
+        pairs::load(column[2 * j] + r, column[2 * j + 1] + r, p, q);
+        low = mixed::dot2(low, p, factor[j]);
+        high = mixed::dot2(high, q, factor[j]);
+      });
+      mixed::store(sums + r, low);
+      mixed::store(sums + r + w, high);
+    }
+    return r;
   }
 
   /// The same sums, leaving out zero weights where x is Inf or NaN.
