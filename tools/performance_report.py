@@ -103,7 +103,7 @@ def plot(path, title, series):
 
 
 def crossover_section(folder, out):
-    """Break-evens of benchmarks/choose/crossover.cpp: measured and predicted, as text and a plot. [] without data."""
+    """Break-evens of benchmarks/choose/crossover.hpp: measured and predicted, as text and a plot. [] without data."""
     path = folder / "crossover.csv"
     if not path.exists():
         return []

@@ -3,6 +3,7 @@
 //
 // usage: sparsekit_choose_benchmark [--random COUNT] [--dlmc FOLDER] [--network FOLDER]... [--type f32|f64]
 //                                   [--seed S] [--budget MICROSECONDS] [--calibration FILE] [--csv FILE]
+//        sparsekit_choose_benchmark --crossover FILE.csv [--budget MICROSECONDS] [--calibration FILE]
 //        sparsekit_choose_benchmark --calibrate SECONDS [--seed S]     prints a calibration of this machine
 //
 // A case where choose() is more than 5 % off is measured again, with four times the budget; the better of both
@@ -17,6 +18,7 @@
 #include <sparsekit/choose/calibrate.hpp>
 #include <sstream>
 
+#include "crossover.hpp"
 #include "sources.hpp"
 
 namespace {
@@ -33,6 +35,7 @@ struct options {
   double calibrate = 0;
   std::string calibration;
   std::string csv;
+  std::string crossover;
 };
 
 struct outcome {
@@ -215,6 +218,8 @@ int main(int argc, char** argv) {
       o.calibrate = std::atof(value);
     } else if (word == "--calibration") {
       o.calibration = value;
+    } else if (word == "--crossover") {
+      o.crossover = value;
     } else if (word == "--csv") {
       o.csv = value;
     } else {
@@ -237,6 +242,17 @@ int main(int argc, char** argv) {
       return 1;
     }
   }
+  const sk::calibration* c = o.calibration.empty() ? nullptr : &loaded;
+  if (!o.crossover.empty()) {
+    std::FILE* out = std::fopen(o.crossover.c_str(), "w");
+    if (out == nullptr) {
+      std::fprintf(stderr, "%s cannot be written\n", o.crossover.c_str());
+      return 1;
+    }
+    measure_crossover(c, o.budget, out);
+    std::fclose(out);
+    return 0;
+  }
   std::vector<named_matrix> matrices;
   const auto take = [&](std::vector<named_matrix>&& more) {
     for (named_matrix& m : more) matrices.push_back(std::move(m));
@@ -248,6 +264,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "no matrices: give --random, --dlmc or --network\n");
     return 1;
   }
-  const sk::calibration* c = o.calibration.empty() ? nullptr : &loaded;
   o.f64 ? run_all<double>(o, matrices, c) : run_all<float>(o, matrices, c);
 }

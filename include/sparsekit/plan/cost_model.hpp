@@ -3,8 +3,8 @@
 // choose(sk::measure, ...) times them where that is not enough.
 //
 // `terms_of` says what is counted, form by form, in three regimes: one column, few columns (up to about a
-// register of them), many. The constants stand in plan/cost_constants.hpp, one table an ISA and type;
-// plan/calibration.hpp fits them to a machine.
+// register of them), many; quads: few, and many by how they are cut. The constants stand in
+// plan/cost_constants.hpp, one table an ISA and type; plan/fit.hpp fits them to a machine.
 #pragma once
 
 #include <array>
@@ -169,10 +169,14 @@ class cost_model {
     const double bytes = slots * (sizeof(T) + 0.5);
     const bool few = v.n <= width / 2;
     const double r = few ? 1 : v.registers;
-    const double panels = few ? 1 : v.panels(interleave == 1 ? 4 : 2);
-    return {v.n == 1 ? 0 : few ? 1 : 2,
-            {slots * r, loads * r, slots * panels, blocks * r, blocks * panels, v.k * r, 1,
-             beyond_l2(bytes) * panels, v.x_beyond_l2()}};
+    const double wide = interleave == 1 ? 4 : 2;
+    const double panels = few ? 1 : v.panels(wide);
+    // Full panels need more registers than some ISAs have.
+    const double full = few ? 0 : std::floor(v.registers / wide) * wide;
+    return {few ? 0 : interleave == 1 ? 2 : 1,
+            {slots * (r - full), loads * (r - full), slots * panels, blocks * r, blocks * panels,
+             v.k * r, 1, beyond_l2(bytes) * panels, v.x_beyond_l2(), slots * full, loads * full,
+             v.n == 1 ? slots : 0}};  // one column: its own kernel, entry by entry
   }
 
   static cost_terms lookup(const counts& v) {

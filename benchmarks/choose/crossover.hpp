@@ -1,24 +1,23 @@
 // Where sparse begins to pay: for scattered zeros, the share from which the fastest sparse form beats packed dense
 // weights, measured and as the cost model predicts it, for both types and several column counts and shapes.
 //
-// usage: sparsekit_crossover [--budget MICROSECONDS] [--out FILE.csv]
-//
 // Each row: type, rows, columns of W, columns of X, the zeros tried, and for these the fastest sparse form, its
 // measured and predicted time over dense's. tools/performance_report.py makes the table and the plot of it.
+#pragma once
+
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <sparsekit/choose.hpp>
 #include <sparsekit/choose/samples.hpp>
 
-namespace {
+namespace choose_benchmark {
 
 namespace sk = sparsekit;
 using sk::index_t;
 
 template <class T>
-void measure(const char* type, sk::extents shape, double budget, std::FILE* out) {
-  const auto model = sk::cost_model<T>::native();
+void crossover_of(const char* type, sk::extents shape, const sk::cost_model<T>& model, double budget,
+                  std::FILE* out) {
   constexpr index_t counts[] = {1, 2, 4, 8, 16, 32, 64, 128, 512};
   for (const double zeros : {0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}) {
     sk::sample g;
@@ -58,26 +57,15 @@ void measure(const char* type, sk::extents shape, double budget, std::FILE* out)
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  double budget = 5000;
-  std::FILE* out = stdout;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    if (std::strcmp(argv[i], "--budget") == 0) {
-      budget = std::atof(argv[i + 1]);
-    } else if (std::strcmp(argv[i], "--out") == 0) {
-      out = std::fopen(argv[i + 1], "w");
-    }
-    if (out == nullptr) {
-      std::fprintf(stderr, "%s cannot be written\n", argv[i + 1]);
-      return 1;
-    }
-  }
+/// All shapes and types as CSV.
+inline void measure_crossover(const sk::calibration* c, double budget, std::FILE* out) {
   std::fprintf(out, "type,rows,cols,columns,zeros,form,dense_us,sparse_us,measured,predicted\n");
+  const auto f32 = c == nullptr ? sk::cost_model<float>::native() : sk::cost_model<float>(c->f32);
+  const auto f64 = c == nullptr ? sk::cost_model<double>::native() : sk::cost_model<double>(c->f64);
   for (const sk::extents shape : {sk::extents(64, 64), sk::extents(256, 512), sk::extents(1024, 1024)}) {
-    measure<float>("f32", shape, budget, out);
-    measure<double>("f64", shape, budget, out);
+    crossover_of<float>("f32", shape, f32, budget, out);
+    crossover_of<double>("f64", shape, f64, budget, out);
   }
-  if (out != stdout) std::fclose(out);
 }
+
+}  // namespace choose_benchmark
