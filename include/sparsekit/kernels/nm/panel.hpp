@@ -1,17 +1,18 @@
-// Y = A X for packed N:M matrices, lanes along the columns of X. X is re-laid into panels of up to four
-// registers; a tile is some rows of a slice across one panel:
+// Y = A X for packed N:M matrices, lanes along the columns of X. X is re-laid into panels of up to
+// four registers; a tile is some rows of a slice across one panel:
 //
 //   for each step:   x = the panel's row of the column that V rows share      (Registers loads)
 //                    sum[r] += value[r] * x for these rows                    (V * Registers FMAs)
 //
-// With V = 1 every FMA needs a load of X of its own, and on cores with as many loads as FMAs a cycle the
-// broadcasts of the values are what is lost; from V = 2 on the FMA units are the bound.
+// With V = 1 every FMA needs a load of X of its own, and on cores with as many loads as FMAs a
+// cycle the broadcasts of the values are what is lost; from V = 2 on the FMA units are the bound.
 //
-// Steps are cut so that the part of the panel that they read stays in L1; between the cuts the sums of some
-// slices wait in L2. Each sum is one chain of FMAs in ascending order of columns, here and in lookup.hpp,
-// so both kernels give the same bits.
+// Steps are cut so that the part of the panel that they read stays in L1; between the cuts the sums
+// of some slices wait in L2. Each sum is one chain of FMAs in ascending order of columns, here and
+// in lookup.hpp, so both kernels give the same bits.
 #pragma once
 
+#include "../blocks/product.hpp"
 #include "../panel_rows.hpp"
 #include "../relay.hpp"
 #include "slice.hpp"
@@ -19,8 +20,8 @@
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
-/// Rows of a tile `Registers` wide: enough independent sums to hide the latency of FMA, few enough to stay
-/// in registers.
+/// Rows of a tile `Registers` wide: enough independent sums to hide the latency of FMA, few enough
+/// to stay in registers.
 template <class Arch>
 constexpr int nm_tile_rows(int registers) {
   constexpr bool many = std::is_same_v<Arch, arch::avx512> || std::is_same_v<Arch, arch::neon>;
@@ -30,22 +31,25 @@ constexpr int nm_tile_rows(int registers) {
 /// The widest panel in registers.
 inline constexpr int nm_panel_registers = 4;
 
-/// Steps [begin, end) of some slices; all inside one block of columns, whose first row of the panel is `x`.
+/// Steps [begin, end) of some slices; all inside one block of columns, whose first row of the panel
+/// is `x`.
 template <class T>
 struct nm_part {
+  using sum = sum_of_t<T>;
   const packed_nm_view<const T>& a;
-  const T* x;
+  const sum* x;
   index_t slice0;
   index_t slice1;
   index_t begin;
   index_t end;
-  /// Sums of row r of slice s at sums[((s - slice0) * 16 + r) * width]. `first`: they start at zero.
-  T* sums;
+  /// Sums of row r of slice s at sums[((s - slice0) * 16 + r) * width]. `first`: they start at
+  /// zero.
+  sum* sums;
   bool first;
 };
 
-/// The columns of a step in a word or two: an address that hangs on one load of 4 or 8 bytes is there sooner
-/// than those that hang on a load each.
+/// The columns of a step in a word or two: an address that hangs on one load of 4 or 8 bytes is
+/// there sooner than those that hang on a load each.
 template <int Count>
 struct nm_columns_of_step {
   using word = std::conditional_t<
@@ -65,24 +69,27 @@ struct nm_columns_of_step {
   }
 };
 
-/// The values of a step, broadcast. By shuffles of a load of four where loads are the bound (no sharing), by
-/// a load each where they are not.
+/// The values of a step, broadcast. By shuffles of a load of four where loads are the bound (no
+/// sharing), by a load each where they are not.
 template <class Lanes, class T, int Count, bool Shuffle>
 struct nm_numbers {
   const T* value;
   explicit SPARSEKIT_INLINE nm_numbers(const T* p) : value(p) {}
   template <int I>
   SPARSEKIT_INLINE typename Lanes::reg get() const {
-    return Lanes::broadcast(value[I]);
+    if constexpr (is_narrow<T>) {
+      return simd::mixed<simd::arch_of<Lanes>>::broadcast_f32(value + I);
+    } else {
+      return Lanes::broadcast(value[I]);
+    }
   }
 };
 template <class Lanes, class T, int Count>
 struct nm_numbers<Lanes, T, Count, true> {
   typename Lanes::four fours[Count / 4];
   explicit SPARSEKIT_INLINE nm_numbers(const T* p) {
-    simd::unroll<Count / 4>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-      fours[i] = Lanes::load_four(p + 4 * i);
-    });
+    simd::unroll<Count / 4>(
+        [&](auto i) SPARSEKIT_LAMBDA_INLINE { fours[i] = Lanes::load_four(p + 4 * i); });
   }
   template <int I>
   SPARSEKIT_INLINE typename Lanes::reg get() const {
@@ -93,7 +100,8 @@ struct nm_numbers<Lanes, T, Count, true> {
 /// V rows share a column here; the format may let more rows share it.
 template <class Arch, class T, int Registers, int V>
 SPARSEKIT_NOINLINE void nm_tiles(const nm_part<T>& p) {
-  using lanes = simd::lanes<Arch, T>;
+  using S = sum_of_t<T>;
+  using lanes = simd::lanes<Arch, S>;
   constexpr int w = lanes::width;
   constexpr int width = Registers * w;
   constexpr int rows = nm_tile_rows<Arch>(Registers);
@@ -104,7 +112,7 @@ SPARSEKIT_NOINLINE void nm_tiles(const nm_part<T>& p) {
     const index_t step0 = s * p.a.steps() + p.begin;
     const index_t rows_left = p.a.rows() - s * nm_slice;
     for (index_t r0 = 0; r0 < nm_slice && r0 < rows_left; r0 += rows) {
-      T* sums = p.sums + ((s - p.slice0) * nm_slice + r0) * width;
+      S* sums = p.sums + ((s - p.slice0) * nm_slice + r0) * width;
       typename lanes::reg sum[rows * Registers];
       simd::unroll<rows * Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
         sum[i] = p.first ? lanes::zero() : lanes::load(sums + i * w);
@@ -113,13 +121,12 @@ SPARSEKIT_NOINLINE void nm_tiles(const nm_part<T>& p) {
       const std::uint8_t* column = p.a.columns.data() + step0 * per_step + r0 / v_shift;
       for (index_t i = p.begin; i < p.end; ++i, value += nm_slice, column += per_step) {
         const nm_columns_of_step<patterns> columns(column);
-        const nm_numbers<lanes, T, rows, V == 1 && rows % 4 == 0> numbers(value);
+        const nm_numbers<lanes, T, rows, V == 1 && rows % 4 == 0 && !is_narrow<T>> numbers(value);
         simd::unroll<patterns>([&](auto q) SPARSEKIT_LAMBDA_INLINE {
-          const T* row = p.x + columns.template get<q>() * width;
+          const S* row = p.x + columns.template get<q>() * width;
           typename lanes::reg x[Registers];
-          simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-            x[j] = lanes::load(row + j * w);
-          });
+          simd::unroll<Registers>([&](auto j)
+                                      SPARSEKIT_LAMBDA_INLINE { x[j] = lanes::load(row + j * w); });
           simd::unroll<V>([&](auto t) SPARSEKIT_LAMBDA_INLINE {
             constexpr int r = q * V + t;
             const auto number = numbers.template get<r>();
@@ -129,29 +136,29 @@ SPARSEKIT_NOINLINE void nm_tiles(const nm_part<T>& p) {
           });
         });
       }
-      simd::unroll<rows * Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-        lanes::store(sums + i * w, sum[i]);
-      });
+      simd::unroll<rows * Registers>(
+          [&](auto i) SPARSEKIT_LAMBDA_INLINE { lanes::store(sums + i * w, sum[i]); });
     }
   }
 }
 
-/// The same sums where X holds Inf or NaN, which slots that are no entry must not see. Finite columns get
-/// the same bits.
+/// The same sums where X holds Inf or NaN, which slots that are no entry must not see. Finite
+/// columns get the same bits.
 template <class T>
 SPARSEKIT_NOINLINE void nm_exact(const nm_part<T>& p, index_t width) {
-  using one = simd::lanes<arch::scalar, T>;
+  using S = sum_of_t<T>;
+  using one = simd::lanes<arch::scalar, S>;
   const index_t block = p.a.block_groups() * p.a.group.m;
   for (index_t s = p.slice0; s < p.slice1; ++s) {
     for (index_t r = 0; r < nm_slice; ++r) {
-      T* sums = p.sums + ((s - p.slice0) * nm_slice + r) * width;
-      for (index_t j = 0; p.first && j < width; ++j) sums[j] = T{0};
+      S* sums = p.sums + ((s - p.slice0) * nm_slice + r) * width;
+      for (index_t j = 0; p.first && j < width; ++j) sums[j] = S{0};
       for (index_t i = p.begin; i < p.end; ++i) {
         const T value = p.a.values[(s * p.a.steps() + i) * nm_slice + r];
-        const T* x = p.x + p.a.column(s, i, r) % block * width;
+        const S* x = p.x + p.a.column(s, i, r) % block * width;
         for (index_t j = 0; j < width; ++j) {
           if (is_empty_slot(value) && !simd::is_finite(x[j])) continue;
-          sums[j] = one::fma(value, x[j], sums[j]);
+          sums[j] = one::fma(static_cast<S>(value), x[j], sums[j]);
         }
       }
     }
@@ -174,19 +181,20 @@ SPARSEKIT_INLINE void nm_tiles_any(const nm_part<T>& p, index_t registers) {
   });
 }
 
-/// Bytes of a panel that the steps of one cut may read. Without sharing, each load of X must find it in L1; the
-/// fewer steps a cut has, the more its sums' way to L2 and back weighs against that. With V >= 4 a load serves
-/// four rows, and L2 is fast enough: whole blocks. (24, 40 and 64 KB were tried on Zen 4.)
+/// Bytes of a panel that the steps of one cut may read. Without sharing, each load of X must find
+/// it in L1; the fewer steps a cut has, the more its sums' way to L2 and back weighs against that.
+/// With V >= 4 a load serves four rows, and L2 is fast enough: whole blocks. (24, 40 and 64 KB were
+/// tried on Zen 4.)
 inline index_t nm_cut_bytes(const nm_shape& g) {
   return g.v >= 4 ? 64 * 1024 : 4 * g.n <= g.m ? 40 * 1024 : 24 * 1024;
 }
 
 /// f(part) for cut after cut of all steps, for slices [s0, s1).
 template <class T, class F>
-void nm_for_each_cut(const packed_nm_view<const T>& a, const T* panel, index_t width, index_t s0,
-                     index_t s1, T* sums, F&& f) {
+void nm_for_each_cut(const packed_nm_view<const T>& a, const sum_of_t<T>* panel, index_t width,
+                     index_t s0, index_t s1, sum_of_t<T>* sums, F&& f) {
   const index_t block = a.block_groups();
-  const index_t bytes = block * a.group.m * width * index_t{sizeof(T)};
+  const index_t bytes = block * a.group.m * width * index_t{sizeof(sum_of_t<T>)};
   const index_t cut = ceil_div(block, ceil_div(bytes, nm_cut_bytes(a.group)));
   index_t g = 0;
   do {  // a matrix without columns still has rows to write
@@ -204,25 +212,24 @@ enum class panel_values { finite, not_finite, unknown };
 
 /// Slices [s0, s1) times one panel of `registers` registers, into sums[row][width].
 template <class Arch, class T>
-void nm_sum_slices(const packed_nm_view<const T>& a, const T* panel, index_t registers,
-                   panel_values values, index_t s0, index_t s1, T* sums) {
-  using lanes = simd::lanes<Arch, T>;
+void nm_sum_slices(const packed_nm_view<const T>& a, const sum_of_t<T>* panel, index_t registers,
+                   panel_values values, index_t s0, index_t s1, sum_of_t<T>* sums) {
+  using lanes = simd::lanes<Arch, sum_of_t<T>>;
   const index_t width = registers * lanes::width;
   if (values != panel_values::not_finite) [[likely]] {
     nm_for_each_cut(a, panel, width, s0, s1, sums,
                     [&](const nm_part<T>& p) { nm_tiles_any<Arch>(p, registers); });
     if (values == panel_values::finite) return;
-    const index_t rows = a.rows() < s1 * nm_slice ? a.rows() - s0 * nm_slice
-                                                  : (s1 - s0) * nm_slice;
+    const index_t rows = a.rows() < s1 * nm_slice ? a.rows() - s0 * nm_slice : (s1 - s0) * nm_slice;
     if (all_finite<lanes>(sums, rows * width)) return;
   }
-  nm_for_each_cut(a, panel, width, s0, s1, sums,
-                  [&](const nm_part<T>& p) { nm_exact(p, width); });
+  nm_for_each_cut(a, panel, width, s0, s1, sums, [&](const nm_part<T>& p) { nm_exact(p, width); });
 }
 
 template <class Arch, class T>
 struct spmm_nm_panel {
-  using lanes = simd::lanes<Arch, T>;
+  using sum = sum_of_t<T>;
+  using lanes = simd::lanes<Arch, sum>;
   /// Slices whose sums wait together.
   static constexpr index_t waiting_slices = 16;
   template <class A>
@@ -231,10 +238,10 @@ struct spmm_nm_panel {
     const index_t width = columns < most ? round_up(columns, lanes::width) : most;
     const index_t waiting = (waiting_slices * nm_slice + lanes::width) * width;
     return {.shared = 0,
-            .per_worker = (round_up(a.cols() * width, 64) + waiting) * index_t{sizeof(T)}};
+            .per_worker = (round_up(a.cols() * width, 64) + waiting) * index_t{sizeof(sum)}};
   }
   template <class Call>
-  static constexpr bool possible = Call::has_workspace;
+  static constexpr bool possible = Call::has_workspace && !std::is_integral_v<T>;
   template <class Call>
   static bool accepts(const Call& c) {
     return c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;
@@ -250,8 +257,8 @@ struct spmm_nm_panel {
     run_tasks(c.policy, panels * parts, [&](index_t task, index_t worker) {
       const index_t panel = task / parts;
       const index_t part = task % parts;
-      run_panel(c, split.begin(panel), split.begin(panel + 1),
-                a.slices() * part / parts, a.slices() * (part + 1) / parts, worker);
+      run_panel(c, split.begin(panel), split.begin(panel + 1), a.slices() * part / parts,
+                a.slices() * (part + 1) / parts, worker);
     });
   }
 
@@ -264,14 +271,18 @@ struct spmm_nm_panel {
     const index_t width = registers * lanes::width;
     const index_t column = register0 * lanes::width;
     const index_t columns = c.x.cols() - column < width ? c.x.cols() - column : width;
-    T* const own = c.scratch.template worker_as<T>(worker);
-    T* const sums = own + round_up(a.cols() * width, 64);
-    const T* panel = own;
+    sum* const own = c.scratch.template worker_as<sum>(worker);
+    sum* const sums = own + round_up(a.cols() * width, 64);
+    const sum* panel = own;
     const auto out = output_of<lanes>(c.y, c.epilogue);
     panel_values values = panel_values::unknown;
-    // X that is one panel already is read where it lies.
-    if (std::is_same_v<typename Call::x_layout, row_major> && c.x.ld() == width &&
-        columns == width) {
+    if constexpr (is_narrow<T>) {
+      // X of any type as f32; the sums tell whether it is finite.
+      block_product<Arch, float16, typename Call::x_type>::relay(c.x, column, columns, width,
+                                                                 a.cols(), own);
+    } else if (std::is_same_v<typename Call::x_layout, row_major> && c.x.ld() == width &&
+               columns == width) {
+      // X that is one panel already is read where it lies.
       panel = c.x.data();
     } else {
       values = relay_panel<lanes, T>(c.x, column, columns, width, own) ? panel_values::finite
@@ -284,6 +295,45 @@ struct spmm_nm_panel {
       const index_t r1 = a.rows() < end * nm_slice ? a.rows() : end * nm_slice;
       put_panel_rows<lanes>(sums, width, r1 - r0, columns, out, r0, column);
     }
+  }
+};
+
+/// bf16 and f16 without a workspace: a sum at a time, in the same order.
+template <class Arch, class T>
+struct spmm_nm_plain {
+  template <class Call>
+  static constexpr bool possible = !std::is_integral_v<T>;
+  template <class Call>
+  static bool accepts(const Call&) {
+    return true;
+  }
+  template <class A>
+  static workspace_size requirement(const A&, index_t) {
+    return {};
+  }
+  template <class Call>
+  static void run(const Call& c) {
+    using one = simd::lanes<arch::scalar, sum_of_t<T>>;
+    const auto& a = c.a;
+    const auto out = output_of<one>(c.y, c.epilogue);
+    const index_t n = c.x.cols();
+    const index_t tasks = task_count(c.policy, a.slots() * n, a.slices());
+    run_tasks(c.policy, tasks, [&](index_t task, index_t) {
+      const index_t r1 = a.rows() * (task + 1) / tasks;
+      for (index_t r = a.rows() * task / tasks; r < r1; ++r) {
+        const index_t slice = r / nm_slice;
+        for (index_t j = 0; j < n; ++j) {
+          sum_of_t<T> sum{0};
+          for (index_t i = 0; i < a.steps(); ++i) {
+            const T value = a.values[(slice * a.steps() + i) * nm_slice + r % nm_slice];
+            if (is_empty_slot(value)) continue;
+            sum = one::fma(static_cast<sum_of_t<T>>(value),
+                           static_cast<sum_of_t<T>>(c.x(a.column(slice, i, r % nm_slice), j)), sum);
+          }
+          out.put(sum, r, j, simd::all_lanes{});
+        }
+      }
+    });
   }
 };
 
