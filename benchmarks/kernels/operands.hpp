@@ -10,6 +10,7 @@
 #include <sparsekit/convert/to_structured.hpp>
 #include <sparsekit/io/matrix_market.hpp>
 #include <sparsekit/io/smtx.hpp>
+#include <sparsekit/pack/blocks.hpp>
 #include <sparsekit/pack/dense.hpp>
 #include <sparsekit/pack/bitmask.hpp>
 #include <sparsekit/pack/lookup.hpp>
@@ -202,6 +203,8 @@ auto make_operand(const source<T>& s) {
     return sk::pack(s.csr, {.columns = {1, 64}}).value();
   } else if constexpr (std::is_same_v<Format, format::nm>) {
     return sk::pack<sk::nm<2, 4>>(s.dense_view(), sk::magnitude_pruning).value();
+  } else if constexpr (std::is_same_v<Format, format::blocks>) {
+    return sk::pack_blocks(s.csr, {2, 4 / index_t{sizeof(T)}}).value();
   } else if constexpr (std::is_same_v<Format, format::structured>) {
     return sk::pack(sk::to_structured(s.csr).value()).value();
   } else if constexpr (std::is_same_v<Format, format::lookup>) {

@@ -34,7 +34,8 @@ struct energy_of_weight {
   static constexpr const char* name = "weights";
   template <class T>
   static double worth(T v) {
-    const double x = static_cast<double>(v);
+    using wide = std::conditional_t<std::is_arithmetic_v<T>, double, float>;  // bf16, f16: f32
+    const double x = static_cast<double>(static_cast<wide>(v));
     return x * x;
   }
 };
