@@ -296,6 +296,59 @@ NEON_SECTION = [
     "before it allocates registers. A test (`compile.tiles_neon`) now looks for such moves.", ""]
 
 
+def spmv_section(folder):
+    """One vector at a time: the harness's f64 and f32 SpMV, two threads, what packing costs. [] without data."""
+    sources = sorted(folder.glob("spmv-f*.csv"))
+    if not sources:
+        return []
+    facts = json.loads((folder / "spmv-machine.json").read_text())
+    text = ["## SpMV: one vector at a time", "", facts["machine"] + " " + facts["conditions"], "",
+            "Time of the fastest peer (" + facts["peers"] + ") over sparsekit's: above 1 sparsekit is ahead. `pack` "
+            "is the packed matrix, `csr` the caller's arrays as they are. Packing is validation and pack() together, into "
+            "memory never touched before, in products of the fastest peer that reads CSR as it is.", ""]
+    losing = []
+    for source in sources:
+        cases = collections.defaultdict(dict)
+        with open(source, newline="") as file:
+            for row in csv.DictReader(file):
+                cases[row["matrix"], int(row["nnz"])][row["peer"]] = row
+        kind = source.stem.removeprefix("spmv-")
+        text += [f"| {kind} | entries | pack / fastest peer | csr / fastest peer | of the CSR roofline | packing |",
+                 "|---|---|---|---|---|---|"]
+        means = [], []
+        for (matrix, nnz), rows in cases.items():
+            seconds = {peer: float(row["seconds_min"]) for peer, row in rows.items()}
+            others = {peer: t for peer, t in seconds.items() if not peer.startswith(OWN)}
+            rival = min(others, key=others.get)
+            pack = next(peer for peer in seconds if peer.startswith(OWN + "pack"))
+            raw = next(peer for peer in seconds if peer.startswith(OWN + "csr"))
+            ratios = others[rival] / seconds[pack], others[rival] / seconds[raw]
+            for mean, ratio in zip(means, ratios):
+                mean.append(ratio)
+            plain = min(t for peer, t in others.items() if not peer.endswith(("-opt", "-tuned")))
+            name = pathlib.PurePath(matrix).name.split(".")[0]
+            roofline = f"{float(rows[pack]['fraction_of_read']):.2f}" if "fraction_of_read" in rows[pack] else ""
+            text.append(f"| {name} | {nnz} | {ratios[0]:.2f} ({rival}) | {ratios[1]:.2f} | {roofline} | "
+                        f"{float(rows[pack]['setup_seconds']) / plain:.0f} |")
+            losing += [f"{kind}, {name}: {peer} is {seconds[pack] / t:.2f}x faster than pack"
+                       for peer, t in others.items() if t < seconds[pack]]
+        text += [f"| **geometric mean** | | **{geometric_mean(means[0]):.2f}** | {geometric_mean(means[1]):.2f} | | |", ""]
+    text += ["Behind:", ""] + ([f"- {line}" for line in losing] or ["- nowhere, of these"]) + [""]
+    threads = folder / "spmv-threads.csv"
+    if threads.exists():
+        text += ["Two threads over one (`par(thread_pool)`; the same bits), f64, and what packing costs once its memory has "
+                 "been used before, in products by `csr`:", "",
+                 "| matrix | csr | pack | packing |", "|---|---|---|---|"]
+        with open(threads, newline="") as file:
+            for row in csv.DictReader(file):
+                t = {key: float(value) for key, value in row.items() if key != "matrix"}
+                text.append(f"| {row['matrix'].split('.')[0]} | {t['csr_one_thread'] / t['csr_two_threads']:.2f} | "
+                            f"{t['pack_one_thread'] / t['pack_two_threads']:.2f} | "
+                            f"{t['pack_setup'] / t['csr_one_thread']:.0f} |")
+        text.append("")
+    return text + [facts["notes"], "", facts["reproduce"], ""]
+
+
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -379,6 +432,7 @@ def main():
         best = sorted(series, key=lambda p: (not p.startswith(OWN), -max(s for _, s in series[p])))[:8]
         plot(args.out.parent / name, f"N = {n}, hot", {p: series[p] for p in best})
         text += [f"![Speed-up against zeros, N = {n}]({name})", ""]
+    text += spmv_section(args.data)
     text += crossover_section(args.data, args.out) + choose_section(args.data)
     text += networks_section(args.data) + packing_section(args.data) + NEON_SECTION
     text += ["## Reproduce", "", machine["reproduce"], ""]
