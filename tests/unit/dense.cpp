@@ -111,16 +111,19 @@ void check_all(shape s) {
       using R = sk::row_major;
       using C = sk::col_major;
       check_shape<T, R, R, R, false>(s, with_workspace, e, gap, random);
-      check_shape<T, R, R, C, false>(s, with_workspace, e, gap, random);
-      check_shape<T, R, C, R, false>(s, with_workspace, e, gap, random);
-      check_shape<T, R, C, C, false>(s, with_workspace, e, gap, random);
-      check_shape<T, C, R, R, false>(s, with_workspace, e, gap, random);
-      check_shape<T, C, C, R, false>(s, with_workspace, e, gap, random);
       check_shape<T, C, C, C, false>(s, with_workspace, e, gap, random);
       check_shape<T, R, R, R, true>(s, with_workspace, e, gap, random);
-      check_shape<T, R, R, C, true>(s, with_workspace, e, gap, random);
-      check_shape<T, C, C, R, true>(s, with_workspace, e, gap, random);
       check_shape<T, R, C, C, true>(s, with_workspace, e, gap, random);
+      // The mixes of layouts are the same code for f64, which the conformance test tries.
+      if constexpr (std::is_same_v<T, float>) {
+        check_shape<T, R, R, C, false>(s, with_workspace, e, gap, random);
+        check_shape<T, R, C, R, false>(s, with_workspace, e, gap, random);
+        check_shape<T, R, C, C, false>(s, with_workspace, e, gap, random);
+        check_shape<T, C, R, R, false>(s, with_workspace, e, gap, random);
+        check_shape<T, C, C, R, false>(s, with_workspace, e, gap, random);
+        check_shape<T, R, R, C, true>(s, with_workspace, e, gap, random);
+        check_shape<T, C, C, R, true>(s, with_workspace, e, gap, random);
+      }
     }
   }
 }
