@@ -131,7 +131,7 @@ bool is_weights(const extents& shape, index_t nnz, const pack_options& options) 
 /// bytes where few places are empty; expanding takes as long whatever the number of zeros. AVX2: measured on
 /// Zen 3 over dense of the same type, from memory / in cache, bitmask against lookup: bf16 1.27 : .91 at 50 %
 /// zeros, 1.41 : 1.33 at 70, 1.6 : 2.0 at 80 / .60 : .52, .60 : .77 at 70; f16 1.64 : 1.28 at 80, 1.9 : 2.8 at
-/// 90 / .49 : .49 at 80; f32 as fast at 50 / .80 : 1.09; s8 .95 : 1.05 at 50 / .37 : .76. AVX-512: from probes,
+/// 90 / .49 : .49 at 80; f32 as fast at 50 / .43 : .59; s8 .95 : 1.05 at 50 / .37 : .76. AVX-512: from probes,
 /// from memory only; in cache neither measured nor chosen. Others have the thresholds of AVX2, not measured.
 template <class T>
 bool prefers_bitmask(const extents& shape, index_t nnz, pack_target target) {
