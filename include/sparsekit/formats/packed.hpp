@@ -180,11 +180,15 @@ class packed_matrix {
     };
     if (status s = part(std::type_identity<lookup_matrix<T>>{}, forms[1], view.lookup); !s) return s;
     if (status s = part(std::type_identity<bitmask_matrix<T>>{}, forms[4], view.bits); !s) return s;
-    if constexpr (is_narrow<T>) {  // They have window-lookup steps and bitmasks only.
-      const index_t others = forms[0].size() + forms[2].size() + forms[3].size();
+    if constexpr (!std::is_integral_v<T>) {
+      if (status s = part(std::type_identity<quad_matrix<T>>{}, forms[0], view.quads); !s) return s;
+    } else if (!forms[0].empty()) {
+      return corrupt("forms of s8", forms[0].size(), 0);
+    }
+    if constexpr (is_narrow<T>) {  // They have no slices and no wide rows.
+      const index_t others = forms[2].size() + forms[3].size();
       if (others != 0) return corrupt("forms of a narrow type", others, 0);
     } else {
-      if (status s = part(std::type_identity<quad_matrix<T>>{}, forms[0], view.quads); !s) return s;
       if (status s = part(std::type_identity<spmv_packed<T>>{}, forms[2], view.spmv); !s) return s;
       if (status s = part(std::type_identity<wide_matrix<T>>{}, forms[3], view.wide); !s) return s;
     }

@@ -12,15 +12,16 @@
 // `interleave` quads (1 or 2) form a group whose steps alternate, so that narrow panels have enough
 // independent sums.
 //
-// A filled slot multiplies by -0.0, which no source entry is packed as (-0.0 becomes 0.0, and no
-// sum can tell: it starts at +0.0). So filled slots are known by their value, and left out when X
-// is not finite.
+// A filled slot multiplies by -0.0, which no source entry is packed as (element_bits.hpp). So filled
+// slots are known by their value, and left out when X is not finite. Values of bf16 and f16 are
+// stored as they are; kernels widen them. There are no quads of s8.
 //
 // Order of the stream, for row blocks, for column blocks, for groups:
 //   heads   row of each of the 4 * interleave rows inside the block (`no_row`: padding), single
 //   steps columns, values   in the order of `for_each_slot`
 #pragma once
 
+#include "element_bits.hpp"
 #include "packed_bytes.hpp"
 
 namespace sparsekit {
@@ -92,25 +93,6 @@ struct quad_view {
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
-
-/// Whether a packed value is a filled slot. By bits: -ffast-math takes -0.0 for 0.0.
-template <class T>
-SPARSEKIT_INLINE bool is_filled(T value) {
-  if constexpr (sizeof(T) == 4) {
-    return std::bit_cast<std::uint32_t>(value) == 0x80000000u;
-  } else {
-    return std::bit_cast<std::uint64_t>(value) == 0x8000000000000000u;
-  }
-}
-
-template <class T>
-SPARSEKIT_INLINE T filled_value() {
-  if constexpr (sizeof(T) == 4) {
-    return std::bit_cast<T>(0x80000000u);
-  } else {
-    return std::bit_cast<T>(std::uint64_t{0x8000000000000000u});
-  }
-}
 
 /// f(row in group, column in block, value) for every slot of one group, in stream order: what the
 /// kernels do unrolled. Moves the stream pointers on.
@@ -226,7 +208,7 @@ status validate(const quad_view<T>& a) {
       bool padding_used = false;
       for_each_slot(block, a.interleave, singles, c, v,
                     [&](index_t row, index_t, std::remove_cv_t<T> x) {
-                      if (is_filled(x)) return;
+                      if (is_empty_slot(x)) return;
                       ++entries;
                       padding_used = padding_used || h[row] == view::no_row;
                     });

@@ -1,8 +1,10 @@
 // Re-laying X: a panel of some columns as rows x width elements without gaps, zero beyond the last column,
-// so that kernels read full aligned registers whatever the layout, leading dimension and tail of X.
+// so that kernels read full aligned registers whatever the layout, leading dimension and tail of X; bf16 and
+// f16 as f32.
 #pragma once
 
 #include "../core/dense_view.hpp"
+#include "../simd/mixed.hpp"
 #include "../simd/simd.hpp"
 
 SPARSEKIT_EXEC_BEGIN
@@ -26,22 +28,22 @@ SPARSEKIT_INLINE bool all_finite(const T* x, index_t n) {
 
 /// Columns [column, column + columns) of row-major x into panel[k * width + j], width >= columns a
 /// multiple of the register. Returns whether every value is finite.
-template <class Lanes, class T>
-SPARSEKIT_INLINE bool relay_panel(dense_view<const T, row_major> x, index_t column, index_t columns,
-                                  index_t width, T* panel) {
+template <class Lanes, class T, class TX>
+SPARSEKIT_INLINE bool relay_panel(dense_view<const TX, row_major> x, index_t column,
+                                  index_t columns, index_t width, T* panel) {
   auto magnitude = Lanes::no_magnitude();
   const index_t full = columns / Lanes::width * Lanes::width;
   const auto tail = Lanes::first(columns - full);
   for (index_t k = 0; k < x.rows(); ++k) {
-    const T* source = x.data() + k * x.ld() + column;
+    const TX* source = x.data() + k * x.ld() + column;
     T* target = panel + k * width;
     for (index_t j = 0; j < full; j += Lanes::width) {
-      const auto v = Lanes::load(source + j);
+      const auto v = typename Lanes::reg(simd::load_as<Lanes>(simd::all_lanes{}, source + j));
       magnitude = Lanes::max_magnitude(magnitude, v);
       Lanes::store(target + j, v);
     }
     if (full < columns) {
-      const auto v = Lanes::load(tail, source + full);
+      const auto v = typename Lanes::reg(simd::load_as<Lanes>(tail, source + full));
       magnitude = Lanes::max_magnitude(magnitude, v);
       Lanes::store(target + full, v);
     }
@@ -53,24 +55,25 @@ SPARSEKIT_INLINE bool relay_panel(dense_view<const T, row_major> x, index_t colu
 }
 
 /// The same from column-major x: square tiles are transposed in registers.
-template <class Lanes, class T>
-SPARSEKIT_INLINE bool relay_panel(dense_view<const T, col_major> x, index_t column, index_t columns,
-                                  index_t width, T* panel) {
+template <class Lanes, class T, class TX>
+SPARSEKIT_INLINE bool relay_panel(dense_view<const TX, col_major> x, index_t column,
+                                  index_t columns, index_t width, T* panel) {
   constexpr int w = Lanes::width;
   auto magnitude = Lanes::no_magnitude();
   for (index_t j = 0; j < width; j += w) {
     const index_t present = columns - j;
-    const T* source = x.data() + (column + j) * x.ld();
+    const TX* source = x.data() + (column + j) * x.ld();
     for (index_t k = 0; k < x.rows(); k += w) {
       typename Lanes::reg t[w];
       if (x.rows() - k >= w && present >= w) {
         simd::unroll<w>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-          t[i] = Lanes::load(source + i * x.ld() + k);
+          t[i] = simd::load_as<Lanes>(simd::all_lanes{}, source + i * x.ld() + k);
         });
       } else {
         const auto mask = Lanes::first(x.rows() - k);
         simd::unroll<w>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-          t[i] = i < present ? Lanes::load(mask, source + i * x.ld() + k) : Lanes::zero();
+          t[i] = i < present ? typename Lanes::reg(simd::load_as<Lanes>(mask, source + i * x.ld() + k))
+                             : Lanes::zero();
         });
       }
       simd::unroll<w>([&](auto i) SPARSEKIT_LAMBDA_INLINE {

@@ -82,12 +82,12 @@ quad_shape choose_quad_shape(const extents& shape, index_t nnz, const column_cou
   // 16 registers hold one quad across two of them; two quads across one load X once an FMA. On Zen 3 one quad
   // is 1.35 times faster for 16 to 128 columns at 50 to 95 % zeros; blocks of 128 columns lose 10 to 20 %.
   if (packing::resolved(target) == pack_target::avx2 &&
-      columns.most() * index_t{sizeof(T)} >= 64) {
+      columns.most() * index_t{sizeof(sum_of_t<T>)} >= 64) {
     return {.row_block = 512, .column_block = 256, .interleave = 1};
   }
   const index_t elements = shape.rows * shape.cols;
   const bool dense_enough = elements > 0 && static_cast<double>(nnz) > 0.15 * static_cast<double>(elements);
-  const index_t wide = 256 / static_cast<index_t>(sizeof(T));
+  const index_t wide = 256 / static_cast<index_t>(sizeof(sum_of_t<T>));
   // One quad across four registers reads each value once for 64 columns; two quads across two registers
   // suit fewer columns and few entries a row.
   if (columns.most() >= wide && dense_enough) {
@@ -172,9 +172,19 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
     }
     return pack_lookup(unchecked, source, lookup_way).get(lookup);
   };
-  if constexpr (is_narrow<value>) {
-    // The forms that they have, whatever the count of columns.
+  if constexpr (std::is_integral_v<value>) {
+    // The forms that s8 has, whatever the count of columns.
     if (status s = pack_few(); !s) return s;
+  } else if constexpr (is_narrow<value>) {
+    const bool few = options.columns.least() <= 3;
+    if (few || options.keep_18_bits) {
+      if (status s = pack_few(); !s) return s;
+    }
+    if (options.columns.most() > (few ? 3 : 1)) {
+      const quad_shape shape =
+          choose_quad_shape<value>(a.shape, a.nnz(), options.columns, options.target);
+      if (status s = pack_quads(policy, source, shape).get(quads); !s) return s;
+    }
   } else {
     if (options.columns.least() <= 3) {
       if (options.keep_18_bits || is_weights<value>(a.shape, a.nnz(), options)) {

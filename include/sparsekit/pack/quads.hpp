@@ -285,8 +285,7 @@ class quad_packer {
       if (row < 0) continue;
       for (index_t p = w.begin[row]; p < w.begin[row] + w.count[row]; ++p) {
         // -0.0 means "filled"; as a source value it acts like 0.0.
-        const T v = a_.values[p];
-        b.value[r][static_cast<index_t>(a_.columns[p]) - k0] = is_filled(v) ? T{0} : v;
+        b.value[r][static_cast<index_t>(a_.columns[p]) - k0] = slot_value<T>(a_.values[p]);
       }
     }
     const index_t width = std::min(a_.cols(), k0 + shape_.column_block) - k0;
@@ -320,7 +319,7 @@ class quad_packer {
       *c++ = slot.column;
       for (int r = 0; r < 4; ++r) {
         if ((rows >> r & 1) == 0) continue;
-        *v++ = slot.rows >> r & 1 ? b.value[r][slot.column] : filled_value<T>();
+        *v++ = slot.rows >> r & 1 ? b.value[r][slot.column] : empty_slot_value<T>();
       }
     };
     for (int i = 0; i < block.t4; ++i) {
@@ -362,7 +361,8 @@ class quad_packer {
 }  // namespace packing
 
 /// Packs a valid CSR matrix. Row blocks are packed independently, on `policy`'s threads.
-/// Time: some ten multiplies with 64 columns; memory: 4.7 to 6 bytes a nonzero for float.
+/// Time: some ten multiplies with 64 columns; memory: 4.7 to 6 bytes a nonzero for float, 2.6 to 3.4
+/// for bf16 and f16.
 template <class Policy, class T, class Index, class Offset>
 result<quad_matrix<T>> pack_quads(const Policy& policy, const csr_view<const T, Index, Offset>& a,
                                   quad_shape shape) {

@@ -4,6 +4,7 @@
 //   f32, s32                        registers of sums: lanes<Arch, float>, lanes<Arch, std::int32_t>
 //   load_f32([mask,] p)             `width` bf16, f16 or f32, widened
 //   broadcast_f32(p)                one bf16 or f16 in all lanes, widened
+//   load_four(p), pick<I>(four)     four bf16 or f16 loaded at once, widened; one of them in all lanes
 //   load_s32([mask,] p)             `width` u8, s8 or s32, widened
 //   store([mask,] p, v)             f32 to bf16, f16, f32: to nearest, ties to even, whatever the caller's
 //                                   rounding mode on x86; s32 to u8, s8: v lies in their range
@@ -57,6 +58,14 @@ struct mixed<arch::scalar> {
   template <class U>
   static SPARSEKIT_INLINE f32 broadcast_f32(const U* p) {
     return static_cast<float>(*p);
+  }
+  template <class U>
+  static SPARSEKIT_INLINE const U* load_four(const U* p) {
+    return p;
+  }
+  template <int I, class U>
+  static SPARSEKIT_INLINE f32 pick(const U* four) {
+    return static_cast<float>(four[I]);
   }
   template <class U>
   static SPARSEKIT_INLINE s32 load_s32(const U* p) {

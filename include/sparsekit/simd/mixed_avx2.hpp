@@ -59,6 +59,16 @@ struct mixed<arch::avx2> {
     std::memcpy(&bits, p, sizeof bits);
     return widened(_mm_set1_epi16(bits), p);
   }
+  template <class U>
+  static SPARSEKIT_INLINE f32 load_four(const U* p) {
+    long long bits;
+    std::memcpy(&bits, p, sizeof bits);
+    return widened(_mm_set1_epi64x(bits), p);
+  }
+  template <int I>
+  static SPARSEKIT_INLINE f32 pick(f32 four) {
+    return _mm256_permute_ps(four, I * 0x55);
+  }
   static SPARSEKIT_INLINE s32 load_s32(const std::int32_t* p) { return load_words(p); }
   static SPARSEKIT_INLINE s32 load_s32(mask m, const std::int32_t* p) { return load_words(m, p); }
   static SPARSEKIT_INLINE s32 load_s32(const std::uint8_t* p) {

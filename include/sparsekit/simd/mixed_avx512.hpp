@@ -67,6 +67,14 @@ struct mixed<arch::avx512> {
     std::memcpy(&bits, p, sizeof bits);
     return _mm512_maskz_cvtph_ps(all, _mm256_set1_epi16(bits));
   }
+  static SPARSEKIT_INLINE f32 load_four(const bfloat16* p) { return widened_bf16(four_times(p)); }
+  static SPARSEKIT_INLINE f32 load_four(const float16* p) {
+    return _mm512_maskz_cvtph_ps(all, four_times(p));
+  }
+  template <int I>
+  static SPARSEKIT_INLINE f32 pick(f32 four) {
+    return _mm512_maskz_permute_ps(all, four, I * 0x55);
+  }
   static SPARSEKIT_INLINE s32 load_s32(const std::int32_t* p) { return _mm512_loadu_si512(p); }
   static SPARSEKIT_INLINE s32 load_s32(mask m, const std::int32_t* p) {
     return _mm512_maskz_loadu_epi32(m, p);
@@ -183,6 +191,12 @@ struct mixed<arch::avx512> {
   }
   static SPARSEKIT_INLINE void store_16(void* p, __m256i v) {
     _mm256_storeu_si256(static_cast<__m256i*>(p), v);
+  }
+  /// Four 16-bit numbers, in every quarter.
+  static SPARSEKIT_INLINE __m256i four_times(const void* p) {
+    long long bits;
+    std::memcpy(&bits, p, sizeof bits);
+    return _mm256_set1_epi64x(bits);
   }
   static SPARSEKIT_INLINE f32 widened_bf16(__m256i v) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_maskz_cvtepu16_epi32(all, v), 16));

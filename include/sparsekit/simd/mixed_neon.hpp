@@ -44,6 +44,14 @@ struct mixed<arch::neon> {
     for (U& u : four) u = *p;  // a load that broadcasts
     return load_f32(four);
   }
+  template <class U>
+  static SPARSEKIT_INLINE f32 load_four(const U* p) {
+    return load_f32(p);
+  }
+  template <int I>
+  static SPARSEKIT_INLINE f32 pick(f32 four) {
+    return vdupq_laneq_f32(four, I);
+  }
   static SPARSEKIT_INLINE s32 load_s32(const std::int32_t* p) { return vld1q_s32(p); }
   static SPARSEKIT_INLINE s32 load_s32(const std::uint8_t* p) {
     return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(load_8(p)))));

@@ -8,7 +8,8 @@
 // of a row block, sums wait in a scratch array of row_block x width, which stays in L2.
 //
 // What bounds it: columns of three and four rows, the FMA units; singles, the loads of X, one an FMA.
-// Values are broadcast by shuffle from four loaded at once in singles, by load in shared patterns.
+// Values are broadcast by shuffle from four loaded at once in singles, by load in shared patterns. Those of
+// bf16 and f16 are widened four at a time, and X once a panel, so the sums are those of f32.
 #pragma once
 
 #include "../../formats/packed.hpp"
@@ -25,8 +26,8 @@ constexpr int values_before(int pattern, int r) {
 
 /// sum[r] += value * x for the rows of a pattern. Its values start at index First of a run of values;
 /// value.get<i>() broadcasts the i-th.
-template <class Lanes, int Registers, int Pattern, int First, class T, class Values>
-SPARSEKIT_INLINE void add_column(typename Lanes::reg* sum, const T* x, const Values& value) {
+template <class Lanes, int Registers, int Pattern, int First, class S, class Values>
+SPARSEKIT_INLINE void add_column(typename Lanes::reg* sum, const S* x, const Values& value) {
   simd::no_loads_ahead();
   typename Lanes::reg row[Registers];
   simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
@@ -66,6 +67,18 @@ struct values_by_shuffle {
   }
 };
 
+/// bf16 and f16, widened: by shuffles of loads of four each.
+template <class Lanes, class T>
+struct values_widened {
+  using mixed = simd::mixed<simd::arch_of<Lanes>>;
+  const T* p;
+  explicit SPARSEKIT_INLINE values_widened(const T* values) : p(values) {}
+  template <int I>
+  SPARSEKIT_INLINE typename Lanes::reg get() const {
+    return mixed::template pick<I % 4>(mixed::load_four(p + I / 4 * 4));
+  }
+};
+
 /// Byte `I` of a word, as an offset in elements of panel rows `Width` long.
 template <int I, index_t Width>
 SPARSEKIT_INLINE index_t row_offset(std::uint64_t word) {
@@ -80,16 +93,20 @@ SPARSEKIT_INLINE Word load_word(const std::uint8_t* p) {
 
 /// One group: moves columns and values on, adds to sum[quad][row][register].
 template <class Lanes, int Registers, int Quads, class T>
-SPARSEKIT_INLINE void run_group(typename Lanes::reg* sum, const T* panel, const quad_block& block,
-                                index_t singles, const std::uint8_t*& columns, const T*& values) {
+SPARSEKIT_INLINE void run_group(typename Lanes::reg* sum, const sum_of_t<T>* panel,
+                                const quad_block& block, index_t singles,
+                                const std::uint8_t*& columns, const T*& values) {
   constexpr index_t width = Registers * Lanes::width;
   constexpr int quad_sums = 4 * Registers;
-  using by_load = values_by_load<Lanes, T>;
+  using shared =
+      std::conditional_t<is_narrow<T>, values_widened<Lanes, T>, values_by_load<Lanes, T>>;
+  using lone =
+      std::conditional_t<is_narrow<T>, values_widened<Lanes, T>, values_by_shuffle<Lanes, T, 4>>;
   for (int i = 0; i < block.t4; ++i) {
     simd::unroll<Quads>([&](auto z) SPARSEKIT_LAMBDA_INLINE {
       add_column<Lanes, Registers, 0b1111, 0>(sum + z * quad_sums,
                                               panel + index_t{columns[z]} * width,
-                                              by_load{values + 4 * z});
+                                              shared{values + 4 * z});
     });
     columns += Quads;
     values += 4 * Quads;
@@ -99,7 +116,7 @@ SPARSEKIT_INLINE void run_group(typename Lanes::reg* sum, const T* panel, const 
       const std::uint64_t word = load_word<std::uint32_t>(columns + 4 * z);
       simd::unroll<4>([&](auto t) SPARSEKIT_LAMBDA_INLINE {
         add_column<Lanes, Registers, quad_triples[t], 3 * t>(
-            sum + z * quad_sums, panel + row_offset<t, width>(word), by_load{values + 12 * z});
+            sum + z * quad_sums, panel + row_offset<t, width>(word), shared{values + 12 * z});
       });
     });
     columns += 4 * Quads;
@@ -110,7 +127,7 @@ SPARSEKIT_INLINE void run_group(typename Lanes::reg* sum, const T* panel, const 
       const std::uint64_t word = load_word<std::uint64_t>(columns + 6 * z);
       simd::unroll<6>([&](auto d) SPARSEKIT_LAMBDA_INLINE {
         add_column<Lanes, Registers, quad_pairs[d], 2 * d>(
-            sum + z * quad_sums, panel + row_offset<d, width>(word), by_load{values + 12 * z});
+            sum + z * quad_sums, panel + row_offset<d, width>(word), shared{values + 12 * z});
       });
     });
     columns += 6 * Quads;
@@ -119,7 +136,7 @@ SPARSEKIT_INLINE void run_group(typename Lanes::reg* sum, const T* panel, const 
   for (index_t i = 0; i < singles; ++i) {
     simd::unroll<Quads>([&](auto z) SPARSEKIT_LAMBDA_INLINE {
       const std::uint64_t word = load_word<std::uint32_t>(columns + 4 * z);
-      const values_by_shuffle<Lanes, T, 4> value(values + 4 * z);
+      const lone value(values + 4 * z);
       simd::unroll<4>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
         add_column<Lanes, Registers, 1 << r, r>(sum + z * quad_sums,
                                                 panel + row_offset<r, width>(word), value);
@@ -133,15 +150,15 @@ SPARSEKIT_INLINE void run_group(typename Lanes::reg* sum, const T* panel, const 
 /// The same sums in the same order without the filled slots, for a panel of X that holds Inf or NaN. Slow
 /// and small: sums stay in memory.
 template <class Lanes, int Registers, class T>
-SPARSEKIT_NOINLINE void run_group_strict(T* sums, const T* panel, const quad_block& block,
-                                         index_t interleave, index_t singles,
+SPARSEKIT_NOINLINE void run_group_strict(sum_of_t<T>* sums, const sum_of_t<T>* panel,
+                                         const quad_block& block, index_t interleave, index_t singles,
                                          const std::uint8_t* columns, const T* values) {
   constexpr index_t width = Registers * Lanes::width;
   for_each_slot(block, interleave, singles, columns, values,
                 [&](index_t row, index_t column, T value) SPARSEKIT_LAMBDA_INLINE {
-    if (is_filled(value)) return;
-    T* sum = sums + row * width;
-    const auto v = Lanes::broadcast(value);
+    if (is_empty_slot(value)) return;
+    sum_of_t<T>* sum = sums + row * width;
+    const auto v = Lanes::broadcast(static_cast<sum_of_t<T>>(value));
     for (index_t j = 0; j < width; j += Lanes::width) {
       Lanes::store(sum + j, Lanes::fma(v, Lanes::load(panel + column * width + j),
                                        Lanes::load(sum + j)));
@@ -153,16 +170,17 @@ SPARSEKIT_NOINLINE void run_group_strict(T* sums, const T* panel, const quad_blo
 /// waiting: row_block x width sums, plus one row that padding rows write to.
 template <class Lanes, int Registers, int Quads, class T, class Output>
 SPARSEKIT_NOINLINE void run_row_block(const quad_view<const T>& a, index_t row_block,
-                                      const T* panel, bool finite, T* waiting, index_t column,
-                                      index_t columns, const Output& out) {
+                                      const sum_of_t<T>* panel, bool finite, sum_of_t<T>* waiting,
+                                      index_t column, index_t columns, const Output& out) {
+  using S = sum_of_t<T>;
   constexpr index_t width = Registers * Lanes::width;
   constexpr int group_rows = 4 * Quads;
-  constexpr bool along_rows = std::is_same_v<decltype(out.y), dense_view<T, row_major>>;
+  constexpr bool along_rows = decltype(out.y)::layout::rows_contiguous;
   using view = quad_view<const T>;
   const index_t r0 = row_block * a.row_block;
   const index_t rows = a.rows() - r0 < a.row_block ? a.rows() - r0 : a.row_block;
   const index_t blocks = a.column_blocks();
-  T* const nowhere = waiting + a.row_block * width;
+  S* const nowhere = waiting + a.row_block * width;
   const auto tail = Lanes::first(columns - (Registers - 1) * Lanes::width);
   const bool full = columns == width;
   for (index_t k = 0; k < blocks; ++k) {
@@ -170,7 +188,7 @@ SPARSEKIT_NOINLINE void run_row_block(const quad_view<const T>& a, index_t row_b
     const std::uint16_t* head = a.heads.data() + block.head;
     const std::uint8_t* c = a.columns.data() + block.column;
     const T* v = a.values.data() + block.value;
-    const T* x = panel + k * a.column_block * width;
+    const S* x = panel + k * a.column_block * width;
     const bool last = k + 1 == blocks;
     for (std::int32_t g = 0; g < block.groups; ++g, head += group_rows + 1) {
       typename Lanes::reg sum[group_rows * Registers];
@@ -183,7 +201,7 @@ SPARSEKIT_NOINLINE void run_row_block(const quad_view<const T>& a, index_t row_b
         });
       } else {
         simd::unroll<group_rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
-          const T* s = kept(r);
+          const S* s = kept(r);
           simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
             sum[r * Registers + j] = Lanes::load(s + j * Lanes::width);
           });
@@ -193,7 +211,7 @@ SPARSEKIT_NOINLINE void run_row_block(const quad_view<const T>& a, index_t row_b
       if (finite) [[likely]] {
         run_group<Lanes, Registers, Quads>(sum, x, block, singles, c, v);
       } else {
-        alignas(64) T sums[group_rows * width];
+        alignas(64) S sums[group_rows * width];
         simd::unroll<group_rows * Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
           Lanes::store(sums + i * Lanes::width, sum[i]);
         });
@@ -220,7 +238,7 @@ SPARSEKIT_NOINLINE void run_row_block(const quad_view<const T>& a, index_t row_b
         }
       } else {
         simd::unroll<group_rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
-          T* s = kept(r);
+          S* s = kept(r);
           simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
             Lanes::store(s + j * Lanes::width, sum[r * Registers + j]);
           });
@@ -244,13 +262,14 @@ constexpr int quad_registers(index_t interleave) {
 /// The tile of `lanes` for one stream; narrower lanes serve a few columns.
 template <class Arch, class T>
 struct quad_panels {
-  using lanes = simd::lanes<Arch, T>;
+  using S = sum_of_t<T>;
+  using lanes = simd::lanes<Arch, S>;
 
   static index_t bytes(index_t cols, index_t row_block, index_t interleave, index_t columns) {
     const index_t most = quad_registers<Arch>(interleave);
     const index_t registers = ceil_div(columns, lanes::width);
     const index_t width = (registers < most ? registers : most) * lanes::width;
-    return (cols * width + 64 + (row_block + lanes::width) * width) * index_t{sizeof(T)};
+    return (cols * width + 64 + (row_block + lanes::width) * width) * index_t{sizeof(S)};
   }
 
   template <int Quads, class Call>
@@ -274,10 +293,10 @@ struct quad_panels {
       const index_t b0 = row_blocks * (task % parts) / parts;
       const index_t b1 = row_blocks * (task % parts + 1) / parts;
       const index_t width = registers * lanes::width;
-      T* scratch = c.scratch.template worker_as<T>(worker);
-      T* waiting = scratch + round_up(a.cols() * width, 64);
+      S* scratch = c.scratch.template worker_as<S>(worker);
+      S* waiting = scratch + round_up(a.cols() * width, 64);
       bool finite = true;
-      const T* panel = panel_of(c.x, column, columns, width, scratch, finite);
+      const S* panel = panel_of(c.x, column, columns, width, scratch, finite);
       simd::unroll<most>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
         if (registers != j + 1) return;
         for (index_t b = b0; b < b1; ++b) {
@@ -289,24 +308,27 @@ struct quad_panels {
 
  private:
   /// The columns as a panel: re-laid, or where they lie if X is that panel already.
-  template <class Layout>
-  static const T* panel_of(dense_view<const T, Layout> x, index_t column, index_t columns,
-                           index_t width, T* scratch, bool& finite) {
-    if constexpr (Layout::rows_contiguous) {
+  template <class TX, class Layout>
+  static const S* panel_of(dense_view<const TX, Layout> x, index_t column, index_t columns,
+                           index_t width, S* scratch, bool& finite) {
+    if constexpr (Layout::rows_contiguous && std::is_same_v<TX, S>) {
       if (columns == width && x.ld() == width) {
         finite = all_finite<lanes>(x.data() + column, x.rows() * width);
         return x.data() + column;
       }
     }
-    finite = relay_panel<lanes, T>(x, column, columns, width, scratch);
+    finite = relay_panel<lanes, S>(x, column, columns, width, scratch);
     return scratch;
   }
 };
 
 template <class Arch, class T>
 struct spmm_packed_quads {
-  using half = typename simd::narrower<Arch>::type;
-  using quarter = typename simd::narrower<half>::type;
+  // Narrow types have no operations in half registers.
+  template <class A>
+  using narrower = std::conditional_t<is_narrow<T>, A, typename simd::narrower<A>::type>;
+  using half = narrower<Arch>;
+  using quarter = narrower<half>;
 
   template <class A>
   static workspace_size requirement(const A& a, index_t columns) {
@@ -318,6 +340,8 @@ struct spmm_packed_quads {
                 quad_panels<Arch, T>::bytes(q.cols(), q.row_block, q.interleave, columns)};
   }
   template <class Call>
+  static constexpr bool possible = Call::has_workspace && !std::is_integral_v<T>;
+  template <class Call>
   static bool accepts(const Call& c) {
     return c.a.has_quads() && !is_spmv(c) &&
            c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;
@@ -327,9 +351,9 @@ struct spmm_packed_quads {
     // A register that is mostly empty costs as much as a full one. One path for all counts would not do
     // less: sums have the same order in every width, so the bits of a column do not depend on it.
     const index_t n = c.x.cols();
-    if (n <= simd::lanes<quarter, T>::width) {
+    if (n <= simd::lanes<quarter, sum_of_t<T>>::width) {
       run_lanes<quarter>(c);
-    } else if (n <= simd::lanes<half, T>::width) {
+    } else if (n <= simd::lanes<half, sum_of_t<T>>::width) {
       run_lanes<half>(c);
     } else {
       run_lanes<Arch>(c);

@@ -10,9 +10,12 @@ namespace kernels {
 
 template <class Arch, class T>
 struct spmm_packed_stream {
+  using S = sum_of_t<T>;
   /// Sums of a row block of 512 rows: 16 KiB of stack.
-  static constexpr index_t width = index_t{32} / index_t{sizeof(T)};
+  static constexpr index_t width = index_t{32} / index_t{sizeof(S)};
 
+  template <class Call>
+  static constexpr bool possible = !std::is_integral_v<T>;
   template <class Call>
   static bool accepts(const Call& c) {
     return c.a.has_quads();
@@ -35,13 +38,13 @@ struct spmm_packed_stream {
   }
 
  private:
-  using one = simd::lanes<arch::scalar, T>;
+  using one = simd::lanes<arch::scalar, S>;
 
   template <class Call>
   static void run_block(const Call& c, index_t row_block, index_t column, index_t columns) {
     const quad_view<const T>& a = c.a.quads;
     using view = quad_view<const T>;
-    alignas(64) T sums[view::max_row_block * width] = {};
+    alignas(64) S sums[view::max_row_block * width] = {};
     const index_t r0 = row_block * a.row_block;
     const index_t rows = a.rows() - r0 < a.row_block ? a.rows() - r0 : a.row_block;
     const index_t group_rows = 4 * a.interleave;
@@ -53,10 +56,12 @@ struct spmm_packed_stream {
       for (std::int32_t g = 0; g < block.groups; ++g, head += group_rows + 1) {
         for_each_slot(block, a.interleave, head[group_rows], cols, values,
                       [&](index_t row, index_t col, T value) {
-          if (is_filled(value)) return;
-          T* sum = sums + index_t{head[row]} * width;
+          if (is_empty_slot(value)) return;
+          S* sum = sums + index_t{head[row]} * width;
+          const S v = static_cast<S>(value);
           for (index_t j = 0; j < columns; ++j) {
-            sum[j] = one::fma(value, c.x(k * a.column_block + col, column + j), sum[j]);
+            const S x = static_cast<S>(c.x(k * a.column_block + col, column + j));
+            sum[j] = one::fma(v, x, sum[j]);
           }
         });
       }
