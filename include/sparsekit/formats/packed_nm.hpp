@@ -13,12 +13,18 @@
 //                                   columns hold)
 //   places   [slice][step][4 or 8]  the place inside the group of each row: 2 bits (m <= 4) or 4
 //
-// Slots that are no entry hold -0.0 (element_bits.hpp) and name any column of their group.
+// s8 has four steps of a row together, a word of a dot product, with zeros where a slice has no more
+// steps: values [slice][step / 4][16][4]; and
+//
+//   weight_sums  the sum of each row of all slices; they take zero points off
+//
+// Slots that are no entry hold -0.0 (element_bits.hpp), s8: 0, and name any column of their group.
 #pragma once
 
 #include "element_bits.hpp"
 #include "nm.hpp"
 #include "packed_bytes.hpp"
+#include "weight_range.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -29,6 +35,9 @@ inline constexpr index_t nm_slice = 16;
 template <class T>
 struct packed_nm_view {
   using value_type = std::remove_cv_t<T>;
+  static constexpr bool has_weight_sums = std::is_same_v<value_type, std::int8_t>;
+  /// Steps whose values of a row lie together.
+  static constexpr index_t together = has_weight_sums ? 4 : 1;
 
   extents shape{};
   nm_shape group{};
@@ -36,6 +45,7 @@ struct packed_nm_view {
   array_view<const value_type> values{};
   array_view<const std::uint8_t> columns{};
   array_view<const std::uint8_t> places{};
+  array_view<const std::int32_t> weight_sums{};
 
   index_t rows() const { return shape.rows; }
   index_t cols() const { return shape.cols; }
@@ -43,17 +53,23 @@ struct packed_nm_view {
   index_t nnz() const { return entries; }
   index_t slots() const { return values.size(); }
   packed_nm_view<const value_type> as_const() const {
-    return {shape, group, entries, values, columns, places};
+    return {shape, group, entries, values, columns, places, weight_sums};
   }
 
   index_t slices() const { return ceil_div(shape.rows, nm_slice); }
   index_t groups() const { return ceil_div(shape.cols, group.m); }
   index_t steps() const { return groups() * group.n; }  ///< of a slice
-  /// Whole groups whose columns a byte can tell apart.
-  index_t block_groups() const { return 256 / group.m; }
+  index_t padded_steps() const { return round_up(steps(), together); }
+  /// Whole groups whose columns a byte can tell apart, so many that their steps lie together.
+  index_t block_groups() const { return 256 / group.m / together * together; }
   index_t columns_per_step() const { return nm_slice / group.v; }
   index_t bytes_per_places() const { return group.m <= 4 ? 4 : 8; }
 
+  /// Where the value of a row of a slice stands.
+  index_t value_at(index_t slice, index_t step, index_t row) const {
+    return ((slice * padded_steps() + step / together * together) * nm_slice + row * together) +
+           step % together;
+  }
   /// The column of X that row `row` of a slice uses in a step.
   index_t column(index_t slice, index_t step, index_t row) const {
     const index_t block = step / group.n / block_groups();
@@ -63,15 +79,19 @@ struct packed_nm_view {
   // For packed_owner.
   static constexpr packed_form form = packed_form::nm;
   static constexpr const char* object = "packed_nm";
-  static constexpr int section_count = 3;
+  static constexpr int section_count = has_weight_sums ? 4 : 3;
   // The header's three numbers of a form are n, m and v here.
   static packed_nm_view of(const std::byte* bytes, const packed_header& h) {
-    return {.shape = extents(h.rows, h.cols),
-            .group = {h.row_block, h.column_block, h.interleave},
-            .entries = h.nnz,
-            .values = packed_section_as<value_type>(bytes, h.sections[0]),
-            .columns = packed_section_as<std::uint8_t>(bytes, h.sections[1]),
-            .places = packed_section_as<std::uint8_t>(bytes, h.sections[2])};
+    packed_nm_view v{.shape = extents(h.rows, h.cols),
+                     .group = {h.row_block, h.column_block, h.interleave},
+                     .entries = h.nnz,
+                     .values = packed_section_as<value_type>(bytes, h.sections[0]),
+                     .columns = packed_section_as<std::uint8_t>(bytes, h.sections[1]),
+                     .places = packed_section_as<std::uint8_t>(bytes, h.sections[2])};
+    if constexpr (has_weight_sums) {
+      v.weight_sums = packed_section_as<std::int32_t>(bytes, h.sections[3]);
+    }
+    return v;
   }
 };
 
@@ -105,9 +125,13 @@ status validate(const packed_nm_view<T>& a) {
   index_t unpacked = 0;
   if (status s = validate_nm_sizes(a.shape, a.group, unpacked); !s) return s;
   const index_t steps = a.slices() * a.steps();  // no overflow: 16 of them fit, as just checked
-  if (a.values.size() != steps * nm_slice) {
-    return fail("values", -1, a.values.size(), steps * nm_slice);
+  index_t slots = 0;
+  if (!checked_multiply(a.slices() * nm_slice, a.padded_steps(), slots) ||
+      a.values.size() != slots) {
+    return fail("values", -1, a.values.size(), slots);
   }
+  const index_t sums = a.has_weight_sums ? a.slices() * nm_slice : 0;
+  if (a.weight_sums.size() != sums) return fail("weight sums", -1, a.weight_sums.size(), sums);
   if (a.columns.size() != steps * a.columns_per_step()) {
     return fail("columns", -1, a.columns.size(), steps * a.columns_per_step());
   }
@@ -117,6 +141,7 @@ status validate(const packed_nm_view<T>& a) {
   index_t entries = 0;
   const bool wide = a.group.m > 4;
   for (index_t slice = 0; slice < a.slices(); ++slice) {
+    weight_range range[nm_slice];
     for (index_t step = 0; step < a.steps(); ++step) {
       const index_t at = slice * a.steps() + step;
       const index_t begin = step / a.group.n * a.group.m;
@@ -128,16 +153,32 @@ status validate(const packed_nm_view<T>& a) {
         const index_t place =
             static_cast<index_t>(places >> nm_place_shift(wide, row) & (wide ? 15 : 3));
         if (begin + place != column) return fail("place", at, place, column - begin);
-        const bool entry = !is_empty_slot<value>(a.values[at * nm_slice + row]);
+        const value v = a.values[a.value_at(slice, step, row)];
+        const bool entry = !is_empty_slot<value>(v);
         if (entry && slice * nm_slice + row >= a.rows()) {
           return fail("value beyond the last row", at * nm_slice + row, 1, 0);
         }
         entries += entry;
+        if constexpr (a.has_weight_sums) range[row].add(v);
+      }
+    }
+    if constexpr (a.has_weight_sums) {
+      for (index_t row = 0; row < nm_slice; ++row) {
+        const index_t r = slice * nm_slice + row;
+        for (index_t step = a.steps(); step < a.padded_steps(); ++step) {
+          const value v = a.values[a.value_at(slice, step, row)];
+          if (v != 0) return fail("value beyond the last step", r, v, 0);
+        }
+        if (!range[row].fits()) return range[row].error("packed_nm", r);
+        if (range[row].sum() != a.weight_sums[r]) {
+          return fail("weight sums", r, a.weight_sums[r], range[row].sum());
+        }
       }
     }
   }
-  if constexpr (!std::is_integral_v<value>) {
-    if (entries != a.entries) return fail("nnz", -1, a.entries, entries);
+  // An s8 entry that is an explicit zero cannot be told from an empty slot.
+  if (a.has_weight_sums ? entries > a.entries : entries != a.entries) {
+    return fail("nnz", -1, a.entries, entries);
   }
   return {};
 }

@@ -26,12 +26,27 @@ SPARSEKIT_INLINE bool all_finite(const T* x, index_t n) {
   return !Lanes::any_not_finite(a) && !Lanes::any_not_finite(b);
 }
 
+/// Notes Inf and NaN in what passes; integers have none.
+template <class Lanes, bool Floats = std::is_floating_point_v<simd::value_of<Lanes>>>
+struct finite_watch {
+  decltype(Lanes::no_magnitude()) magnitude = Lanes::no_magnitude();
+  SPARSEKIT_INLINE void see(typename Lanes::reg v) {
+    magnitude = Lanes::max_magnitude(magnitude, v);
+  }
+  SPARSEKIT_INLINE bool finite() const { return !Lanes::any_not_finite(magnitude); }
+};
+template <class Lanes>
+struct finite_watch<Lanes, false> {
+  SPARSEKIT_INLINE void see(typename Lanes::reg) {}
+  SPARSEKIT_INLINE bool finite() const { return true; }
+};
+
 /// Columns [column, column + columns) of row-major x into panel[k * width + j], width >= columns a
 /// multiple of the register. Returns whether every value is finite.
 template <class Lanes, class T, class TX>
 SPARSEKIT_INLINE bool relay_panel(dense_view<const TX, row_major> x, index_t column,
                                   index_t columns, index_t width, T* panel) {
-  auto magnitude = Lanes::no_magnitude();
+  finite_watch<Lanes> watch;
   const index_t full = columns / Lanes::width * Lanes::width;
   const auto tail = Lanes::first(columns - full);
   for (index_t k = 0; k < x.rows(); ++k) {
@@ -39,19 +54,19 @@ SPARSEKIT_INLINE bool relay_panel(dense_view<const TX, row_major> x, index_t col
     T* target = panel + k * width;
     for (index_t j = 0; j < full; j += Lanes::width) {
       const auto v = typename Lanes::reg(simd::load_as<Lanes>(simd::all_lanes{}, source + j));
-      magnitude = Lanes::max_magnitude(magnitude, v);
+      watch.see(v);
       Lanes::store(target + j, v);
     }
     if (full < columns) {
       const auto v = typename Lanes::reg(simd::load_as<Lanes>(tail, source + full));
-      magnitude = Lanes::max_magnitude(magnitude, v);
+      watch.see(v);
       Lanes::store(target + full, v);
     }
     for (index_t j = round_up(columns, Lanes::width); j < width; j += Lanes::width) {
       Lanes::store(target + j, Lanes::zero());
     }
   }
-  return !Lanes::any_not_finite(magnitude);
+  return watch.finite();
 }
 
 /// The same from column-major x: square tiles are transposed in registers.
@@ -59,7 +74,7 @@ template <class Lanes, class T, class TX>
 SPARSEKIT_INLINE bool relay_panel(dense_view<const TX, col_major> x, index_t column,
                                   index_t columns, index_t width, T* panel) {
   constexpr int w = Lanes::width;
-  auto magnitude = Lanes::no_magnitude();
+  finite_watch<Lanes> watch;
   for (index_t j = 0; j < width; j += w) {
     const index_t present = columns - j;
     const TX* source = x.data() + (column + j) * x.ld();
@@ -77,7 +92,7 @@ SPARSEKIT_INLINE bool relay_panel(dense_view<const TX, col_major> x, index_t col
         });
       }
       simd::unroll<w>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-        magnitude = Lanes::max_magnitude(magnitude, t[i]);
+        watch.see(t[i]);
       });
       Lanes::transpose(t);
       T* target = panel + k * width + j;
@@ -92,7 +107,7 @@ SPARSEKIT_INLINE bool relay_panel(dense_view<const TX, col_major> x, index_t col
       }
     }
   }
-  return !Lanes::any_not_finite(magnitude);
+  return watch.finite();
 }
 
 }  // namespace kernels

@@ -13,6 +13,8 @@
 #include "gemv/bitmask.hpp"
 #include "gemv/lookup.hpp"
 #include "gemv/lookup_narrow.hpp"
+#include "nm/bytes.hpp"
+#include "nm/gemv_narrow.hpp"
 #include "nm/inplace.hpp"
 #include "nm/lookup.hpp"
 #include "nm/panel.hpp"

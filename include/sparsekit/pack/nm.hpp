@@ -14,16 +14,16 @@ inline namespace v0 {
 SPARSEKIT_EXEC_BEGIN_IN_V0
 namespace packing {
 
-/// One slice: its steps' values, columns and places.
+/// One slice: its steps' values (of all slices), columns and places.
 template <class T>
-void pack_nm_slice(const nm_view<const T>& a, index_t slice, T* values, std::uint8_t* columns,
-                   std::uint8_t* places, index_t& entries) {
+void pack_nm_slice(const nm_view<const T>& a, const packed_nm_view<const T>& sizes, index_t slice,
+                   T* values, std::uint8_t* columns, std::uint8_t* places, index_t& entries) {
   const index_t n = a.group.n;
   const index_t m = a.group.m;
   const index_t v = a.group.v;
-  const index_t block = 256 / m * m;
+  const index_t block = sizes.block_groups() * m;
   const bool wide = m > 4;
-  for (index_t step = 0; step < a.slots(); ++step, values += nm_slice, columns += nm_slice / v) {
+  for (index_t step = 0; step < a.slots(); ++step, columns += nm_slice / v) {
     const index_t begin = step / n * m;
     std::uint64_t word = 0;
     for (index_t i = 0; i < nm_slice; ++i) {
@@ -35,7 +35,8 @@ void pack_nm_slice(const nm_view<const T>& a, index_t slice, T* values, std::uin
       word |= static_cast<std::uint64_t>(place) << nm_place_shift(wide, i);
       columns[i / v] = static_cast<std::uint8_t>((begin + place) % block);
       const bool entry = row < a.rows() && a.is_entry(row, step);
-      values[i] = entry ? slot_value<T>(a.values[row * a.slots() + step]) : empty_slot_value<T>();
+      values[sizes.value_at(slice, step, i)] =
+          entry ? slot_value<T>(a.values[row * a.slots() + step]) : empty_slot_value<T>();
       entries += entry;
     }
     std::memcpy(places, &word, wide ? 8 : 4);
@@ -49,23 +50,26 @@ result<packed_nm<T>> pack_nm(const nm_view<const T>& a) {
   sizes.shape = a.shape;
   sizes.group = a.group;
   const index_t steps = sizes.slices() * sizes.steps();
+  index_t slots = 0;
   index_t value_bytes = 0;
-  if (!checked_multiply(steps * nm_slice, index_t{sizeof(T)}, value_bytes)) {
+  if (!checked_multiply(sizes.slices() * nm_slice, sizes.padded_steps(), slots) ||
+      !checked_multiply(slots, index_t{sizeof(T)}, value_bytes)) {
     return status{.code = errc::size_overflow, .object = "packed_nm", .detail = "slots",
                   .got = steps * nm_slice, .allowed = std::numeric_limits<index_t>::max()};
   }
   const index_t lengths[] = {value_bytes, steps * sizes.columns_per_step(),
-                             steps * sizes.bytes_per_places()};
+                             steps * sizes.bytes_per_places(),
+                             sizes.slices() * nm_slice * index_t{sizeof(std::int32_t)}};
   packed_header h;
   h.form = packed_form::nm;
   h.type = packed_type_of<T>;
   h.rows = a.rows();
   h.cols = a.cols();
-  h.slots = steps * nm_slice;
+  h.slots = slots;
   h.row_block = static_cast<std::int32_t>(a.group.n);
   h.column_block = static_cast<std::int32_t>(a.group.m);
   h.interleave = static_cast<std::int32_t>(a.group.v);
-  if (status s = layout_packed(h, lengths, 3); !s) return s;
+  if (status s = layout_packed(h, lengths, sizes.section_count); !s) return s;
   buffer<std::byte> bytes;
   if (status s = bytes.allocate_zeroed(h.total_bytes); !s) return s;
   T* const values = reinterpret_cast<T*>(bytes.data() + h.sections[0].offset);
@@ -76,8 +80,19 @@ result<packed_nm<T>> pack_nm(const nm_view<const T>& a) {
   index_t entries = 0;
   for (index_t slice = 0; slice < sizes.slices(); ++slice) {
     const index_t at = slice * sizes.steps();
-    pack_nm_slice(a, slice, values + at * nm_slice, columns + at * sizes.columns_per_step(),
+    pack_nm_slice(a, sizes, slice, values, columns + at * sizes.columns_per_step(),
                   places + at * sizes.bytes_per_places(), entries);
+  }
+  if constexpr (sizes.has_weight_sums) {
+    auto* const sums = reinterpret_cast<std::int32_t*>(bytes.data() + h.sections[3].offset);
+    for (index_t r = 0; r < a.rows(); ++r) {
+      weight_range range;
+      for (index_t step = 0; step < sizes.steps(); ++step) {
+        range.add(values[sizes.value_at(r / nm_slice, step, r % nm_slice)]);
+      }
+      if (!range.fits()) return range.error("packed_nm", r);
+      sums[r] = range.sum();
+    }
   }
   h.nnz = entries;
   seal_packed(bytes.data(), h);

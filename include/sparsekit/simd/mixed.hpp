@@ -13,6 +13,7 @@
 //   words                           `width` 32-bit words: pairs of 16-bit or quads of 8-bit numbers;
 //                                   as_s32(words) the same register
 //   load_words, broadcast_word      any address; no byte beyond is touched
+//   as_words(f32)                   the same bits; merged<Mask>(a, b): bits of b where Mask is set, else of a
 //   even, odd                       f32 of the lower (first) and upper bf16 of every pair
 //   dot2(f32, a, b)                 sum + odd(a) odd(b), then + even(a) even(b), each fused: the order of
 //                                   vdpbf16ps, so that every ISA gives the same bits. The exception: AVX-512
@@ -95,6 +96,11 @@ struct mixed<arch::scalar> {
 
   static SPARSEKIT_INLINE s32 bits(f32 v) { return std::bit_cast<s32>(v); }
   static SPARSEKIT_INLINE s32 as_s32(words w) { return static_cast<s32>(w); }
+  static SPARSEKIT_INLINE words as_words(f32 v) { return std::bit_cast<words>(v); }
+  template <std::uint32_t Mask>
+  static SPARSEKIT_INLINE words merged(words a, words b) {
+    return (a & ~Mask) | (b & Mask);
+  }
   static SPARSEKIT_INLINE words broadcast_word(const void* p) {
     words w;
     std::memcpy(&w, p, sizeof w);

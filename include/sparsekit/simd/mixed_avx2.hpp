@@ -133,6 +133,15 @@ struct mixed<arch::avx2> {
 
   static SPARSEKIT_INLINE s32 bits(f32 v) { return _mm256_castps_si256(v); }
   static SPARSEKIT_INLINE s32 as_s32(words w) { return w; }
+  static SPARSEKIT_INLINE words as_words(f32 v) { return _mm256_castps_si256(v); }
+  template <std::uint32_t Mask>
+  static SPARSEKIT_INLINE words merged(words a, words b) {
+    if constexpr (Mask == 0xffff0000u) {
+      return _mm256_blend_epi16(a, b, 0xaa);
+    } else {
+      return _mm256_blendv_epi8(a, b, _mm256_set1_epi32(static_cast<int>(Mask)));
+    }
+  }
   static SPARSEKIT_INLINE words load_words(const void* p) {
     return _mm256_loadu_si256(static_cast<const __m256i*>(p));
   }

@@ -122,6 +122,11 @@ struct mixed<arch::avx512> {
 
   static SPARSEKIT_INLINE s32 bits(f32 v) { return _mm512_castps_si512(v); }
   static SPARSEKIT_INLINE s32 as_s32(words w) { return w; }
+  static SPARSEKIT_INLINE words as_words(f32 v) { return _mm512_castps_si512(v); }
+  template <std::uint32_t Mask>
+  static SPARSEKIT_INLINE words merged(words a, words b) {
+    return _mm512_ternarylogic_epi32(_mm512_set1_epi32(static_cast<int>(Mask)), b, a, 0xca);
+  }
   static SPARSEKIT_INLINE words load_words(const void* p) { return _mm512_loadu_si512(p); }
   static SPARSEKIT_INLINE words load_words(mask m, const void* p) {
     return _mm512_maskz_loadu_epi32(m, p);

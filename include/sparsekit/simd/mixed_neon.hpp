@@ -99,6 +99,11 @@ struct mixed<arch::neon> {
 
   static SPARSEKIT_INLINE s32 bits(f32 v) { return vreinterpretq_s32_f32(v); }
   static SPARSEKIT_INLINE s32 as_s32(words w) { return vreinterpretq_s32_u32(w); }
+  static SPARSEKIT_INLINE words as_words(f32 v) { return vreinterpretq_u32_f32(v); }
+  template <std::uint32_t Mask>
+  static SPARSEKIT_INLINE words merged(words a, words b) {
+    return vbslq_u32(vdupq_n_u32(Mask), b, a);
+  }
   static SPARSEKIT_INLINE words load_words(const void* p) {
     return vreinterpretq_u32_u8(vld1q_u8(static_cast<const std::uint8_t*>(p)));
   }

@@ -77,8 +77,12 @@ struct nm_numbers {
   explicit SPARSEKIT_INLINE nm_numbers(const T* p) : value(p) {}
   template <int I>
   SPARSEKIT_INLINE typename Lanes::reg get() const {
-    if constexpr (is_narrow<T>) {
-      return simd::mixed<simd::arch_of<Lanes>>::broadcast_f32(value + I);
+    using mixed = simd::mixed<simd::arch_of<Lanes>>;
+    if constexpr (is_narrow<T> && Count > 1) {
+      // Four widened at once; those of other rows, or the slack of packed bytes, are not picked.
+      return mixed::template pick<I % 4>(mixed::load_four(value + I / 4 * 4));
+    } else if constexpr (is_narrow<T>) {
+      return mixed::broadcast_f32(value);
     } else {
       return Lanes::broadcast(value[I]);
     }
@@ -195,7 +199,8 @@ void nm_for_each_cut(const packed_nm_view<const T>& a, const sum_of_t<T>* panel,
                      index_t s0, index_t s1, sum_of_t<T>* sums, F&& f) {
   const index_t block = a.block_groups();
   const index_t bytes = block * a.group.m * width * index_t{sizeof(sum_of_t<T>)};
-  const index_t cut = ceil_div(block, ceil_div(bytes, nm_cut_bytes(a.group)));
+  // Whole words of s8; a block has a multiple of them.
+  const index_t cut = round_up(ceil_div(block, ceil_div(bytes, nm_cut_bytes(a.group))), a.together);
   index_t g = 0;
   do {  // a matrix without columns still has rows to write
     const index_t first = g / block * block;
@@ -298,11 +303,9 @@ struct spmm_nm_panel {
   }
 };
 
-/// bf16 and f16 without a workspace: a sum at a time, in the same order.
+/// bf16, f16 and s8 without a workspace: a sum at a time, in the same order.
 template <class Arch, class T>
 struct spmm_nm_plain {
-  template <class Call>
-  static constexpr bool possible = !std::is_integral_v<T>;
   template <class Call>
   static bool accepts(const Call&) {
     return true;
@@ -315,7 +318,7 @@ struct spmm_nm_plain {
   static void run(const Call& c) {
     using one = simd::lanes<arch::scalar, sum_of_t<T>>;
     const auto& a = c.a;
-    const auto out = output_of<one>(c.y, c.epilogue);
+    const auto out = output_of<one>(c.y, c.epilogue, a.weight_sums.data());
     const index_t n = c.x.cols();
     const index_t tasks = task_count(c.policy, a.slots() * n, a.slices());
     run_tasks(c.policy, tasks, [&](index_t task, index_t) {
@@ -325,10 +328,15 @@ struct spmm_nm_plain {
         for (index_t j = 0; j < n; ++j) {
           sum_of_t<T> sum{0};
           for (index_t i = 0; i < a.steps(); ++i) {
-            const T value = a.values[(slice * a.steps() + i) * nm_slice + r % nm_slice];
+            const T value = a.values[a.value_at(slice, i, r % nm_slice)];
             if (is_empty_slot(value)) continue;
-            sum = one::fma(static_cast<sum_of_t<T>>(value),
-                           static_cast<sum_of_t<T>>(c.x(a.column(slice, i, r % nm_slice), j)), sum);
+            const auto w = static_cast<sum_of_t<T>>(value);
+            const auto x = static_cast<sum_of_t<T>>(c.x(a.column(slice, i, r % nm_slice), j));
+            if constexpr (std::is_integral_v<T>) {
+              sum += w * x;
+            } else {
+              sum = one::fma(w, x, sum);
+            }
           }
           out.put(sum, r, j, simd::all_lanes{});
         }
