@@ -14,6 +14,20 @@ TEST_CASE_TEMPLATE("blocks of half types multiply exactly", Types, types<bf16, b
   check_blocks<Types>();
 }
 
+TEST_CASE("one column of f32 with blocks of bf16; a column too long for the stack") {
+  rng random(12);
+  for (const index_t rows : {1, 2, 4, 8, 16}) {
+    for (const index_t k : {1, 37, 300, 4200}) {
+      const sparse<bf16> a(19, k, 0.3, random);
+      const auto packed = sk::pack_blocks(a.view(), {rows, 2}).value();
+      for (const bool ws : {false, true}) {
+        check_product<bf16, float, float, sk::col_major, sk::row_major>(a, packed, 1, ws,
+                                                                        edge::right, random);
+      }
+    }
+  }
+}
+
 TEST_CASE(
     "a column has the same bits at every place, in every chunk of threads, of either type of X") {
   const index_t m = 300, k = 500, most = 70;

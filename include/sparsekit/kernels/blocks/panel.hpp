@@ -2,7 +2,7 @@
 // of X and Y.
 //
 //   panel   X is re-laid into panels of words in the workspace; lanes are columns of X (sums.hpp)
-//   plain   without a workspace, and one column: a sum at a time
+//   plain   without a workspace, and one column of blocks that gemv.hpp does not take: a sum at a time
 //
 // On AVX-512 VNNI a row of a 1 x 4 block is one load of X a dot product, so 1 x 4 is bound by
 // loads; two rows share them. On AVX2 a step of s8 is two vpmaddwd and two additions a register
