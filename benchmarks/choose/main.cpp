@@ -3,6 +3,7 @@
 //
 // usage: sparsekit_choose_benchmark [--random COUNT] [--dlmc FOLDER] [--network FOLDER]... [--type f32|f64]
 //                                   [--seed S] [--budget MICROSECONDS] [--calibration FILE] [--csv FILE]
+//                                   [--part I/N]: each N-th matrix only, from the I-th, to run in pieces
 //        sparsekit_choose_benchmark --crossover FILE.csv [--budget MICROSECONDS] [--calibration FILE]
 //        sparsekit_choose_benchmark --calibrate SECONDS [--seed S]     prints a calibration of this machine
 //
@@ -33,6 +34,7 @@ struct options {
   std::uint64_t seed = 7;
   double budget = 4000;
   double calibrate = 0;
+  int part = 0, parts = 1;
   std::string calibration;
   std::string csv;
   std::string crossover;
@@ -186,7 +188,9 @@ void run_all(const options& o, const std::vector<named_matrix>& matrices, const 
     std::fprintf(csv, "\n");
   }
   std::vector<outcome> out;
-  for (const named_matrix& m : matrices) run(o, m, model, csv, out);
+  for (std::size_t i = 0; i < matrices.size(); ++i) {
+    if (static_cast<int>(i) % o.parts == o.part) run(o, matrices[i], model, csv, out);
+  }
   if (csv != nullptr) std::fclose(csv);
   report(out);
 }
@@ -218,6 +222,11 @@ int main(int argc, char** argv) {
       o.calibrate = std::atof(value);
     } else if (word == "--calibration") {
       o.calibration = value;
+    } else if (word == "--part") {
+      if (std::sscanf(value, "%d/%d", &o.part, &o.parts) != 2 || o.parts < 1) {
+        std::fprintf(stderr, "--part: %s is not I/N\n", value);
+        return 1;
+      }
     } else if (word == "--crossover") {
       o.crossover = value;
     } else if (word == "--csv") {

@@ -85,7 +85,7 @@ TEST_CASE("every form multiplies right, at any number of columns") {
       {sk::form::dense},      {sk::form::quads},  {sk::form::quads, {}, {}, 1}, {sk::form::lookup},
       {sk::form::slices},     {sk::form::nm, {1, 4, 16}}, {sk::form::nm, {2, 8, 1}},
       {sk::form::structured}, {sk::form::bsr, {1, 1, 1}, {16, 1}},
-      {sk::form::bsr, {1, 1, 1}, {4, 4}}, {sk::form::csr}, {sk::form::bitmask}};
+      {sk::form::bsr, {1, 1, 1}, {4, 4}}, {sk::form::csr}, {sk::form::bitmask}, {sk::form::wide}};
   for (const sk::form_choice& choice : choices) {
     CAPTURE(choice.text());
     sk::packed_forms<float> forms;

@@ -9,7 +9,8 @@
 #include "../pack/nm.hpp"
 #include "../pack/pack.hpp"
 #include "../pack/structured.hpp"
-#include "../plan/form.hpp"
+#include "../pack/wide.hpp"
+#include "../plan/cost_model.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -23,9 +24,9 @@ class packed_forms {
 
   form_set held() const { return held_; }
   const packed_dense<T>& dense() const { return dense_; }
-  /// quads, lookup or slices: each alone.
+  /// quads, wide rows, lookup or slices: each alone.
   const packed_matrix<T>& packed(form f) const {
-    return f == form::quads ? quads_ : f == form::lookup ? lookup_ : slices_;
+    return f == form::quads ? quads_ : f == form::wide ? wide_ : f == form::lookup ? lookup_ : slices_;
   }
   const packed_nm<T>& nm() const { return nm_; }
   const packed_structured<T>& structured() const { return structured_; }
@@ -39,6 +40,7 @@ class packed_forms {
     switch (f) {
       case form::dense: return dense_.bytes().size();
       case form::quads:
+      case form::wide:
       case form::lookup:
       case form::slices: return packed(f).bytes();
       case form::nm: return nm_.bytes().size();
@@ -88,6 +90,7 @@ class packed_forms {
       case form::bsr: bsr_ = bsr(); break;
       case form::csr: csr_ = csr(); break;
       case form::bitmask: bits_ = bitmask_matrix<T>(); break;
+      case form::wide: wide_ = packed_matrix<T>(); break;
     }
   }
 
@@ -99,7 +102,7 @@ class packed_forms {
       case form::dense: return make_dense().get(dense_);
       case form::quads: {
         quad_matrix<T> q;
-        const quad_shape cut{512, f.interleave == 1 ? 128 : 256, f.interleave};
+        const quad_shape cut{512, plan::quad_column_block(f.interleave), f.interleave};
         if (status s = pack_quads(seq, a, cut).get(q); !s) return s;
         quads_ = packed_matrix<T>(a.shape, a.nnz(), std::move(q));
         return {};
@@ -140,6 +143,12 @@ class packed_forms {
         return {};
       }
       case form::bitmask: return convert::bitmask_from(a).get(bits_);
+      case form::wide: {
+        wide_matrix<T> w;
+        if (status s = pack_wide(seq, a).get(w); !s) return s;
+        wide_ = packed_matrix<T>(a.shape, a.nnz(), {}, {}, {}, std::move(w));
+        return {};
+      }
     }
     return {};
   }
@@ -153,6 +162,7 @@ class packed_forms {
   form_set held_;
   packed_dense<T> dense_;
   packed_matrix<T> quads_;
+  packed_matrix<T> wide_;
   packed_matrix<T> lookup_;
   packed_matrix<T> slices_;
   packed_nm<T> nm_;
@@ -189,6 +199,7 @@ void multiply_by(form f, const Policy& policy, const packed_forms<T>& a, X&& x, 
   switch (f) {
     case form::dense: return multiply(policy, a.dense(), x, y, optional...);
     case form::quads:
+    case form::wide:
     case form::lookup:
     case form::slices: return multiply(policy, a.packed(f), x, y, optional...);
     case form::nm: return multiply(policy, a.nm(), x, y, optional...);
@@ -211,6 +222,7 @@ workspace_size workspace_requirement(const packed_forms<T>& a, index_t columns) 
   };
   take(form::dense, a.dense());
   take(form::quads, a.packed(form::quads));
+  take(form::wide, a.packed(form::wide));
   take(form::lookup, a.packed(form::lookup));
   take(form::slices, a.packed(form::slices));
   take(form::nm, a.nm());

@@ -96,6 +96,9 @@ index_t predicted_bytes(const form_choice& f, const pattern_statistics& s) {
     }
     case form::csr: bytes = nnz * (sizeof(T) + 4) + 8 * (m + 1); break;
     case form::bitmask: bytes = header + nnz * sizeof(T) + m * (std::ceil(k / 8) + 8) + 384; break;
+    case form::wide:  // eight rows a group, as quads have them
+      bytes = header + static_cast<double>(s.quad_slots) * (sizeof(T) + 2) + m * 4.5 + 384;
+      break;
   }
   return bytes > 9e18 ? std::numeric_limits<index_t>::max() : static_cast<index_t>(bytes);
 }
@@ -137,6 +140,11 @@ candidate_list candidates_of(const pattern_statistics& s, const column_counts& c
     const double narrow_logs = plan::predict_all(model, s, columns, narrow);
     add(plan::predict_all(model, s, columns, wide) < narrow_logs ? wide : narrow);
   }
+  // Counts and columns have 16 bits; beyond a third of the places rows share too many columns.
+  if (columns.most() > 1 && s.shape.cols < wide_view<const T>::max_cols &&
+      3 * static_cast<double>(s.nnz) < elements && s.nnz < index_t{1} << 31) {
+    add({{form::wide}});
+  }
   if (columns.least() <= 3 && s.lookup_slots > 0) add({{form::lookup}});
   // Below a sixteenth of the places the bits take more bytes than lists of columns, and the time of dense.
   if (columns.least() <= 3 && 16 * static_cast<double>(s.nnz) >= elements) {
@@ -162,7 +170,8 @@ candidate_list candidates_of(const pattern_statistics& s, const column_counts& c
       if (least < 1e300) add(best);
     };
     best_of([&](auto&& each) {
-      for (int share = 0; share < pattern_statistics::sharings; ++share) {
+      // Of equals the one that more rows share: fewer bytes.
+      for (int share = pattern_statistics::sharings - 1; share >= 0; --share) {
         for (int level = 0; level < pattern_statistics::groups; ++level) {
           const index_t n = s.most_in_group[share][level];
           const index_t m = index_t{2} << level;

@@ -8,9 +8,15 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cmath>
 
-#include "../simd/simd.hpp"
+#include "../kernels/blocks/sums.hpp"
+#include "../kernels/dense/packed.hpp"
+#include "../kernels/nm/panel.hpp"
+#include "../kernels/spmm/csr.hpp"
+#include "../kernels/spmm/quads.hpp"
+#include "../kernels/spmm/wide.hpp"
 #include "cost_constants.hpp"
 #include "pattern.hpp"
 
@@ -24,6 +30,14 @@ struct cost_terms {
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
+namespace plan {
+
+/// Columns of a block of quads: 128 suit panels of four registers, in L1; AVX2 has narrower ones.
+constexpr index_t quad_column_block(index_t interleave) {
+  return interleave == 1 && kernels::quad_registers<native_arch>(1) > 2 ? 128 : 256;
+}
+
+}  // namespace plan
 
 template <class T>
 class cost_model {
@@ -54,9 +68,12 @@ class cost_model {
       const double quads =
           n == 1 ? 1e30
                  : std::min(predict({form::quads, {}, {}, 1}, s, n), predict({form::quads}, s, n));
+      const double rows = n == 1 || shape.cols >= wide_view<const T>::max_cols
+                              ? 1e30
+                              : predict({form::wide}, s, n);
       const double lookup = n <= 3 && s.lookup_slots > 0 ? predict({form::lookup}, s, n) : 1e30;
       const double bits = n <= 3 ? predict({form::bitmask}, s, n) : 1e30;
-      (std::min(std::min(quads, lookup), bits) < dense ? high : low) = zeros;
+      (std::min(std::min(quads, rows), std::min(lookup, bits)) < dense ? high : low) = zeros;
     }
     return high;
   }
@@ -94,23 +111,24 @@ class cost_model {
       case form::slices: return slices(v);
       case form::nm: {
         const double groups = std::ceil(v.k / static_cast<double>(f.group.m));
-        return slots16(v, v.m, v.k, groups * static_cast<double>(f.group.n), f.group.v,
-                       f.group.m > 4);
+        return slots16(v, v.m, v.k, groups * static_cast<double>(f.group.n), f.group);
       }
       case form::structured:
         return slots16(v, static_cast<double>(s.kept_rows), static_cast<double>(s.kept_columns),
-                       static_cast<double>(s.kept_columns), 16, false);
+                       static_cast<double>(s.kept_columns), {1, 1, 16});
       case form::bsr: return bsr(v, f.block);
       case form::csr: return csr(v);
       case form::bitmask: return bitmask(v);
+      case form::wide: return wide(v);
     }
     return {};
   }
 
  private:
   /// Bytes of a stream beyond the second and the third cache, which each pass reads again.
-  static double beyond_l2(double bytes) { return std::max(0.0, bytes - model_l2_bytes); }
-  static double beyond_l3(double bytes) { return std::max(0.0, bytes - model_l3_bytes); }
+  static double beyond(double cache, double bytes) { return std::max(0.0, bytes - cache); }
+  static double beyond_l2(double bytes) { return beyond(model_l2_bytes, bytes); }
+  static double beyond_l3(double bytes) { return beyond(model_l3_bytes, bytes); }
 
   /// What all forms count in.
   struct counts {
@@ -134,49 +152,72 @@ class cost_model {
     }
     /// Cache lines of X beyond the second cache.
     double x_beyond_l2() const { return beyond_l2(k * n * sizeof(T)) / 64; }
+    double y_beyond_l2() const { return beyond_l2(m * n * sizeof(T)) / 64; }
+    /// How often the end of a row comes as a surprise: the lengths of few rows are remembered by the predictor of
+    /// branches, those of many are not.
+    double surprise() const { return nnz / (nnz + 4096); }
   };
 
   static cost_terms dense(const counts& v) {
     constexpr double line = 64.0 / sizeof(T);
+    constexpr double wide = kernels::dense_vectors<native_arch>;
     const double padded = std::ceil(v.m / line) * line;
     const double bytes = padded * v.k * sizeof(T);
     if (v.n == 1) {
-      return {0, {padded * v.k / width, v.m, v.k, 1, beyond_l2(bytes), beyond_l3(bytes)}};
+      return {0,
+              {padded * v.k / width, v.m, v.k, 1, beyond_l2(bytes), beyond_l3(bytes),
+               std::ceil(v.m / (3 * line)), beyond(model_l1_bytes, bytes),
+               beyond(model_l2_bytes / 2, bytes)}};
     }
     if (v.n < 2 * width) {
-      const double strips = std::ceil(v.n / 8);
+      constexpr int tokens =
+          kernels::packed_tokens<native_arch>(kernels::packed_vectors<native_arch>);
+      const double strips = std::ceil(v.n / tokens);
       return {1,
               {padded * v.k / width * v.n, padded * v.k / width * strips, v.k * v.n, v.m * v.n,
-               v.m, 1, beyond_l2(bytes), beyond_l3(bytes)}};
+               v.m, 1, beyond_l2(bytes), beyond_l3(bytes), beyond(model_l1_bytes, bytes)}};
     }
-    const double panels = v.panels(4);
+    const double panels = v.panels(wide);
     // One register left over is bound by loads.
-    const bool alone = static_cast<index_t>(v.registers) % 4 == 1;
+    const bool alone = static_cast<index_t>(v.registers) % static_cast<index_t>(wide) == 1;
+    // Few rows read X where it lies, whose lines then share few sets of the cache.
+    const bool in_place = v.m < 128 && v.registers > wide;
     const double multiplies = v.m * v.k * v.registers;
     return {2,
             {multiplies, v.m * v.k * panels, alone ? v.m * v.k : 0, v.k * v.registers,
              v.m * v.registers, 1, beyond_l2(bytes) * panels, beyond_l3(bytes) * panels,
-             multiplies * v.share_beyond(model_l1_bytes, 4),
-             multiplies * v.share_beyond(model_l2_bytes, 4), v.x_beyond_l2()}};
+             multiplies * v.share_beyond(model_l1_bytes, wide),
+             multiplies * v.share_beyond(model_l2_bytes, wide), v.x_beyond_l2(), v.y_beyond_l2(),
+             in_place ? multiplies : 0, std::ceil(v.m / 6) * panels}};
   }
 
   static cost_terms quads(const counts& v, index_t interleave) {
     const double slots = static_cast<double>(v.s.quad_slots);
-    const double blocks = v.m * std::max(1.0, std::ceil(v.k / (interleave == 1 ? 128 : 256)));
+    const double column_blocks = std::max(
+        1.0, std::ceil(v.k / static_cast<double>(plan::quad_column_block(interleave))));
+    const double blocks = v.m * column_blocks;
     const double density = v.m * v.k > 0 ? v.nnz / (v.m * v.k) : 0;
     // Loads of X: a column that several rows of a quad use is loaded once.
     const double loads = v.m / 4 * v.k * (1 - std::pow(1 - density, 4));
     const double bytes = slots * (sizeof(T) + 0.5);
-    const bool few = v.n <= width / 2;
-    const double r = few ? 1 : v.registers;
-    const double wide = interleave == 1 ? 4 : 2;
-    const double panels = few ? 1 : v.panels(wide);
-    // Full panels need more registers than some ISAs have.
-    const double full = few ? 0 : std::floor(v.registers / wide) * wide;
-    return {few ? 0 : interleave == 1 ? 2 : 1,
+    const double groups = std::ceil(v.m / (interleave == 1 ? 4 : 8)) * column_blocks;
+    if (v.n <= width / 2) {
+      // One column has its own kernel, entry by entry.
+      const double one = v.n == 1 ? 1 : 0;
+      const double more = 1 - one;
+      return {0,
+              {slots * more, loads * more, slots * one, blocks * more, blocks * one, v.k * more, 1,
+               beyond_l2(bytes), v.k * one, v.m * v.n, groups * v.surprise(),
+               v.n > 2 ? slots : 0, interleave == 1 ? v.m * more : 0, beyond_l3(bytes)}};
+    }
+    const double r = v.registers;
+    const double wide = kernels::quad_registers<native_arch>(interleave);
+    const double panels = v.panels(wide);
+    const double full = std::floor(r / wide) * wide;  // registers in full panels
+    return {interleave == 1 ? 2 : 1,
             {slots * (r - full), loads * (r - full), slots * panels, blocks * r, blocks * panels,
              v.k * r, 1, beyond_l2(bytes) * panels, v.x_beyond_l2(), slots * full, loads * full,
-             v.n == 1 ? slots : 0}};  // one column: its own kernel, entry by entry
+             v.y_beyond_l2(), groups * panels * v.surprise()}};
   }
 
   static cost_terms lookup(const counts& v) {
@@ -205,51 +246,101 @@ class cost_model {
             {lists * v.n, runs * v.n, v.m * v.n, v.k, 1, beyond_l2(bytes), beyond_l3(bytes)}};
   }
 
-  /// N:M and structured matrices: slices of 16 rows, `steps` slots a row, a column number for each `v` rows.
-  static cost_terms slots16(const counts& c, double m, double k, double steps, index_t v,
-                            bool wide) {
+  /// N:M and structured matrices: slices of 16 rows, `steps` slots a row of the `m` kept ones, a column number for
+  /// each of `v` rows. A structured matrix is one of groups of one column.
+  static cost_terms slots16(const counts& c, double m, double k, double steps,
+                            const nm_shape& g) {
     const double rows = std::ceil(m / 16) * 16;
     const double slots = rows * steps;
-    const double bytes = slots * (sizeof(T) + 0.25 + 1.0 / static_cast<double>(v));
+    const double share = static_cast<double>(g.v);
+    const double bytes = slots * (sizeof(T) + 0.25 + 1.0 / share);
     if (c.n <= 8) {
+      const bool wide = g.m > 4;
+      const double windows = rows / 16 * std::ceil(k / static_cast<double>(g.m));
       return {c.n == 1 ? 0 : 1,
-              {slots / width * c.n, slots / width * (wide ? 1 : 0), slots / width,
-               k * c.n, m * c.n, 1, beyond_l2(bytes), beyond_l3(bytes)}};
+              {slots / width * c.n, wide ? slots / width : 0, slots / width, k * c.n, m * c.n, 1,
+               beyond_l2(bytes), beyond_l3(bytes), c.m * c.n, wide ? slots / width * c.n : 0,
+               windows * c.n, windows, g.m > 8 ? slots / width : 0}};
     }
-    const double panels = c.panels(4);
-    const double loads = slots / static_cast<double>(v);
+    const double panels = c.panels(kernels::nm_panel_registers);
+    // Columns are dealt evenly: so many registers has the widest panel, so many panels have three, whose tiles
+    // have few sums.
+    const double widest = std::ceil(c.registers / panels);
+    const double narrow = std::floor(c.registers / panels);
+    const double wider = c.registers - narrow * panels;
+    const double threes = narrow == 3 ? panels - wider : narrow == 2 ? wider : 0;
+    const double tile = kernels::nm_tile_rows<native_arch>(static_cast<int>(widest));
+    const double loads = slots / std::min(share, tile);
+    // Between cuts of the columns, sums wait in L2.
+    const double block = static_cast<double>(256 / g.m * g.m);
+    const double cut = block / std::ceil(block * widest * width * sizeof(T) /
+                                         static_cast<double>(kernels::nm_cut_bytes(g)));
+    const double cuts = std::max(1.0, std::ceil(k / cut));
     return {2,
             {slots * c.registers, loads * c.registers, slots * panels, loads * panels,
              k * c.registers, (m + c.m) / 2 * c.registers, 1, beyond_l2(bytes) * panels,
-             c.x_beyond_l2()}};
+             c.x_beyond_l2(), c.y_beyond_l2(), rows * cuts * c.registers,
+             rows / tile * cuts * panels, c.registers == 1 ? slots : 0,
+             loads * c.registers * c.share_beyond(model_l1_bytes, kernels::nm_panel_registers),
+             slots * threes}};
   }
 
   static cost_terms bsr(const counts& v, const block_shape& block) {
+    constexpr double wide = kernels::block_registers<native_arch>();
     const double blocks = static_cast<double>(blocks_of(v.s, block));
     const double places = blocks * static_cast<double>(block.rows * block.cols);
     const double loads = places / 4;
     const double bytes = places * sizeof(T);
     const double quarters = blocks * static_cast<double>(block.rows) / 4;
     if (v.n == 1) {
-      return {0, {places, quarters, v.m, 1, beyond_l2(bytes), beyond_l3(bytes)}};
+      const double block_rows = std::ceil(v.m / static_cast<double>(block.rows));
+      return {0,
+              {places, quarters, v.m, 1, beyond_l2(bytes), beyond_l3(bytes), blocks, block_rows,
+               block_rows * v.surprise()}};
     }
-    const double panels = v.panels(2);
+    const double panels = v.panels(wide);
     return {v.n <= width ? 1 : 2,
             {places * v.registers, loads * v.registers, places * panels, quarters * panels,
              v.k * v.registers, v.m * v.registers, 1, beyond_l2(bytes) * panels,
-             loads * v.registers * v.share_beyond(model_l1_bytes, 2),
-             loads * v.registers * v.share_beyond(model_l2_bytes, 2), v.x_beyond_l2()}};
+             loads * v.registers * v.share_beyond(model_l1_bytes, wide),
+             loads * v.registers * v.share_beyond(model_l2_bytes, wide), v.x_beyond_l2(),
+             v.y_beyond_l2(), v.m / 4 * panels,
+             blocks * static_cast<double>(block.rows) * panels}};
   }
 
   static cost_terms csr(const counts& v) {
     const double bytes = v.nnz * (sizeof(T) + 4);
-    if (v.n == 1) return {0, {v.nnz, v.m, v.k, 1, beyond_l2(bytes), beyond_l3(bytes)}};
-    const double panels = v.panels(4);
+    if (v.n == 1) {
+      return {0, {v.nnz, v.m, v.k, 1, beyond_l2(bytes), beyond_l3(bytes), v.m * v.surprise()}};
+    }
+    return rows_alone(v, bytes, kernels::csr_tile, v.panels(kernels::csr_tile), true, 1);
+  }
+
+  static cost_terms wide(const counts& v) {
+    using kernel = kernels::spmm_packed_wide<native_arch, T>;
+    const double bytes = v.nnz * (sizeof(T) + 2);
+    if (v.n == 1) return {0, {v.nnz, v.m, 1}};
+    // Tiles of 8, 4, 2 and 1 registers.
+    const index_t rest = static_cast<index_t>(v.registers) % kernel::most;
+    const double tiles = std::floor(v.registers / kernel::most) +
+                         std::popcount(static_cast<std::uint64_t>(rest));
+    // X is mostly read where it lies. Rows a multiple of 512 bytes apart share half of the sets of L1.
+    const index_t stride = static_cast<index_t>(v.n) * index_t{sizeof(T)};
+    const bool relays = stride % kernel::bad_stride_bytes == 0 && v.n > kernel::width;
+    const double crowd = !relays && stride % 512 == 0 ? 2 : 1;
+    return rows_alone(v, bytes, kernel::most, tiles, relays, crowd);
+  }
+  /// A row of entries after the other, each with a load of X for each register, in tiles of up to `most` registers.
+  static cost_terms rows_alone(const counts& v, double bytes, double most, double tiles,
+                               bool relays, double crowd) {
+    const bool masked = !relays && static_cast<index_t>(v.n) % static_cast<index_t>(width) != 0;
     return {v.n <= width ? 1 : 2,
-            {v.nnz * v.registers, v.nnz * panels, v.m * v.registers, v.m * panels,
-             v.k * v.registers, 1, beyond_l2(bytes) * panels,
-             v.nnz * v.registers * v.share_beyond(model_l1_bytes, 4),
-             v.nnz * v.registers * v.share_beyond(model_l2_bytes, 4), v.x_beyond_l2()}};
+            {v.nnz * v.registers, v.nnz * tiles, v.m * v.registers, v.m * tiles,
+             relays ? v.k * v.registers : 0, 1, beyond_l2(bytes) * v.panels(most),
+             v.nnz * v.registers * v.share_beyond(model_l1_bytes / crowd, most),
+             v.nnz * v.registers * v.share_beyond(model_l2_bytes / crowd, most),
+             v.x_beyond_l2(), v.y_beyond_l2(), v.m * tiles * v.surprise(), masked ? v.nnz : 0,
+             v.n < width ? v.m : 0}};
   }
 
  public:

@@ -98,7 +98,9 @@ inline double price(const cost_sample& s, const cost_constants& c) {
 inline status fit_cost_constants(array_view<const cost_sample> samples,
                                  array_view<const index_t> ends, const cost_constants& prior,
                                  cost_constants& out) {
-  constexpr int rounds = 5;
+  constexpr int rounds = 6;
+  // Less than all: counts tie one column number to the next loosely, and factors of all cases of a number would drift.
+  constexpr double believed = 0.7;
   buffer<double> scale;
   buffer<double> weight;
   if (status s = scale.allocate(ends.size()); !s) return s;
@@ -111,7 +113,10 @@ inline status fit_cost_constants(array_view<const cost_sample> samples,
     scale[i] = 1;
     double best = 1e300;
     for (index_t j = begin; j < end; ++j) best = std::min(best, samples[j].us);
-    for (index_t j = begin; j < end; ++j) weight[j] = std::min(1.0, 1.5 * best / samples[j].us);
+    for (index_t j = begin; j < end; ++j) {
+      const double near = std::min(1.0, 1.2 * best / samples[j].us);
+      weight[j] = near * near;
+    }
   });
   buffer<cost_fit> fits;
   if (status s = fits.allocate(form_count * cost_regimes); !s) return s;
@@ -138,7 +143,7 @@ inline status fit_cost_constants(array_view<const cost_sample> samples,
         if (us > 0) sum += weight[j] * std::log(us / samples[j].us);
         total += weight[j];
       }
-      scale[i] = total > 0 ? std::exp(sum / total) : 1;
+      scale[i] = total > 0 ? std::exp(believed * sum / total) : 1;
       logs += std::log(scale[i]);
     });
     // On average no case is slower than it was: the factors are of single cases, not of all.

@@ -22,8 +22,9 @@ enum class form : std::uint8_t {
   bsr,         ///< dense blocks
   csr,         ///< entries row by row
   bitmask,     ///< a bit a place: scattered zeros, few of them, one to three columns
+  wide,        ///< wide rows: so few entries that rows hardly share columns, several columns
 };
-inline constexpr int form_count = 9;
+inline constexpr int form_count = 10;
 
 inline const char* name_of(form f) {
   switch (f) {
@@ -36,6 +37,7 @@ inline const char* name_of(form f) {
     case form::bsr: return "blocks";
     case form::csr: return "CSR";
     case form::bitmask: return "bitmask";
+    case form::wide: return "wide rows";
   }
   return "unknown";
 }
@@ -48,6 +50,7 @@ class form_set {
   constexpr bool has(form f) const { return (bits_ >> static_cast<int>(f) & 1) != 0; }
   constexpr void add(form f) { bits_ |= 1u << static_cast<int>(f); }
   constexpr void remove(form f) { bits_ &= ~(1u << static_cast<int>(f)); }
+  constexpr bool has_all(form_set s) const { return (s.bits_ & ~bits_) == 0; }
   constexpr bool empty() const { return bits_ == 0; }
   constexpr int size() const { return std::popcount(bits_); }
 

@@ -20,14 +20,21 @@ namespace plan {
 /// One form more must save this share of the time at one column count, or a part of it at each of several.
 inline constexpr double least_gain = 0.03;
 
-/// Tries all sets of the forms in `allowed`: at most 2^8. An empty set means that none fits.
+/// Tries all sets of the forms in `allowed`, of one form a column count at most. An empty set means that none
+/// fits.
 inline selection select_forms(const candidate_list& list, form_set allowed, int counts,
                               index_t max_bytes) {
   selection best;
   double least = 1e300;
   index_t least_bytes = 0;
+  form_set possible_forms;
+  for (const candidate& c : list) {
+    if (allowed.has(c.choice.kind)) possible_forms.add(c.choice.kind);
+  }
   for (std::uint32_t bits = 1; bits < 1u << form_count; ++bits) {
     const form_set set(bits);
+    // A form that serves no column count only costs.
+    if (set.size() > std::max(counts, 1) || !possible_forms.has_all(set)) continue;
     bool possible = true;
     index_t bytes = 0;
     int held = 0;
