@@ -113,6 +113,7 @@ SPARSEKIT_INLINE std::uint64_t load_nm_places(const std::uint8_t* p, bool wide) 
 /// arrays.
 template <class T>
 status validate(const packed_nm_view<T>& a) {
+  using view = packed_nm_view<T>;
   using value = std::remove_cv_t<T>;
   const auto fail = [](const char* detail, index_t entry, any_integer got, any_integer allowed) {
     return status{.code = errc::corrupt,
@@ -130,7 +131,7 @@ status validate(const packed_nm_view<T>& a) {
       a.values.size() != slots) {
     return fail("values", -1, a.values.size(), slots);
   }
-  const index_t sums = a.has_weight_sums ? a.slices() * nm_slice : 0;
+  const index_t sums = view::has_weight_sums ? a.slices() * nm_slice : 0;
   if (a.weight_sums.size() != sums) return fail("weight sums", -1, a.weight_sums.size(), sums);
   if (a.columns.size() != steps * a.columns_per_step()) {
     return fail("columns", -1, a.columns.size(), steps * a.columns_per_step());
@@ -159,10 +160,10 @@ status validate(const packed_nm_view<T>& a) {
           return fail("value beyond the last row", at * nm_slice + row, 1, 0);
         }
         entries += entry;
-        if constexpr (a.has_weight_sums) range[row].add(v);
+        if constexpr (view::has_weight_sums) range[row].add(v);
       }
     }
-    if constexpr (a.has_weight_sums) {
+    if constexpr (view::has_weight_sums) {
       for (index_t row = 0; row < nm_slice; ++row) {
         const index_t r = slice * nm_slice + row;
         for (index_t step = a.steps(); step < a.padded_steps(); ++step) {
@@ -177,7 +178,7 @@ status validate(const packed_nm_view<T>& a) {
     }
   }
   // An s8 entry that is an explicit zero cannot be told from an empty slot.
-  if (a.has_weight_sums ? entries > a.entries : entries != a.entries) {
+  if (view::has_weight_sums ? entries > a.entries : entries != a.entries) {
     return fail("nnz", -1, a.entries, entries);
   }
   return {};

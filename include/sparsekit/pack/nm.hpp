@@ -69,7 +69,7 @@ result<packed_nm<T>> pack_nm(const nm_view<const T>& a) {
   h.row_block = static_cast<std::int32_t>(a.group.n);
   h.column_block = static_cast<std::int32_t>(a.group.m);
   h.interleave = static_cast<std::int32_t>(a.group.v);
-  if (status s = layout_packed(h, lengths, sizes.section_count); !s) return s;
+  if (status s = layout_packed(h, lengths, packed_nm_view<const T>::section_count); !s) return s;
   buffer<std::byte> bytes;
   if (status s = bytes.allocate_zeroed(h.total_bytes); !s) return s;
   T* const values = reinterpret_cast<T*>(bytes.data() + h.sections[0].offset);
@@ -83,7 +83,7 @@ result<packed_nm<T>> pack_nm(const nm_view<const T>& a) {
     pack_nm_slice(a, sizes, slice, values, columns + at * sizes.columns_per_step(),
                   places + at * sizes.bytes_per_places(), entries);
   }
-  if constexpr (sizes.has_weight_sums) {
+  if constexpr (packed_nm_view<const T>::has_weight_sums) {
     auto* const sums = reinterpret_cast<std::int32_t*>(bytes.data() + h.sections[3].offset);
     for (index_t r = 0; r < a.rows(); ++r) {
       weight_range range;
