@@ -137,7 +137,7 @@ def check_vectors(args):
 
 # The functions that hold the loops of the main tiles. NEON has no masked load: tiles of dense tails (the last
 # parameter before the operands is true) pick the elements of their last vector up one by one, in memory.
-TILES = ["run_row_block<", "run_full_tile<", "sum_tile<"]
+TILES = ["run_row_block<", "run_full_tiles<", "sum_tile<"]
 NEON_TAIL = re.compile(r"kernels::sum_tile<.*, \d+, \d+, true, ")
 
 

@@ -41,6 +41,26 @@ struct finite_watch<Lanes, false> {
   SPARSEKIT_INLINE bool finite() const { return true; }
 };
 
+/// Whether columns [column, column + columns) of x are all finite.
+template <class Lanes, class T, class Layout>
+SPARSEKIT_INLINE bool all_finite(dense_view<const T, Layout> x, index_t column, index_t columns) {
+  const index_t across = Layout::rows_contiguous ? x.rows() : columns;
+  const index_t along = Layout::rows_contiguous ? columns : x.rows();
+  const T* const begin = x.data() + (Layout::rows_contiguous ? column : column * x.ld());
+  if (along == x.ld()) return all_finite<Lanes>(begin, across * along);
+  auto magnitude = Lanes::no_magnitude();
+  const index_t full = along / Lanes::width * Lanes::width;
+  const auto tail = Lanes::first(along - full);
+  for (index_t i = 0; i < across; ++i) {
+    const T* line = begin + i * x.ld();
+    for (index_t j = 0; j < full; j += Lanes::width) {
+      magnitude = Lanes::max_magnitude(magnitude, Lanes::load(line + j));
+    }
+    if (full < along) magnitude = Lanes::max_magnitude(magnitude, Lanes::load(tail, line + full));
+  }
+  return !Lanes::any_not_finite(magnitude);
+}
+
 /// Columns [column, column + columns) of row-major x into panel[k * width + j], width >= columns a
 /// multiple of the register. Returns whether every value is finite.
 template <class Lanes, class T, class TX>
