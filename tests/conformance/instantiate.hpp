@@ -31,9 +31,14 @@ struct gathered_summation {
     return terms < step ? terms : terms / step + halvings + terms % step;
   }
 };
+/// Four running sums, in long rows twice four: fours of entries one after another, then the sums themselves.
 template <class Arch, class T>
-struct summation<sparsekit::kernels::spmv_csr_row<Arch, T>>
-    : gathered_summation<sparsekit::simd::lanes<Arch, T>> {};
+struct summation<sparsekit::kernels::spmv_csr_row<Arch, T>> {
+  static index_t depth(index_t terms) {
+    const index_t chain = terms > 12 ? (terms - 1) / 8 + 3 : (terms + 3) / 4;
+    return terms < chain + 2 ? terms : chain + 2;
+  }
+};
 template <class Arch, class T>
 struct summation<sparsekit::kernels::spmm_csr_columns<Arch, T>>
     : gathered_summation<sparsekit::simd::lanes<Arch, T>> {};

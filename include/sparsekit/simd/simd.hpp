@@ -8,3 +8,4 @@
 #include "mixed.hpp"
 #include "narrow.hpp"
 #include "neon.hpp"
+#include "row_sums.hpp"
