@@ -351,6 +351,41 @@ def spmv_section(folder):
     return text + [facts["notes"], "", facts["reproduce"], ""]
 
 
+def dense_section(folder):
+    """Own dense beside the libraries on AVX2: f32 by the harness, f64 by benchmarks/dense. [] without data."""
+    facts_path = folder / "dense-machine.json"
+    if not facts_path.exists():
+        return []
+    facts = json.loads(facts_path.read_text())
+    cells = collections.defaultdict(lambda: collections.defaultdict(dict))  # type, N: shape: name: seconds
+    for path in sorted(folder.glob("dense-f*.csv")):
+        with open(path, newline="") as file:
+            for r in csv.DictReader(file):
+                if "peer" in r:
+                    if r["op"] not in DENSE or int(r["rotate"]) > 1:
+                        continue
+                    r = {"type": "f32", "rows": r["M"], "cols": r["K"], "columns": r["N"], "name": r["peer"],
+                         "seconds": r["seconds_min"]}
+                cells[r["type"], int(r["columns"])][r["rows"], r["cols"]][r["name"]] = float(r["seconds"])
+    text = ["## Dense on AVX2", "", facts["machine"], "", facts["conditions"], "",
+            "Time of the fastest library, in its better layout for each shape, over that of sparsekit in its: above 1 sparsekit "
+            "is ahead (aims: 0.95, 8 and 16 columns ahead; no shape below 0.9). **Bold**: behind the aim.", "",
+            "| type | columns | GFLOP/s, mean | mean | worst shape | fastest library there |", "|---|---|---|---|---|---|"]
+    for (kind, n), shapes in sorted(cells.items()):
+        rates, ratios = [], []
+        for (m, k), seconds in shapes.items():
+            ours = min(t for name, t in seconds.items() if name.startswith("sparsekit"))
+            rival = min((name for name in seconds if not name.startswith("sparsekit")), key=seconds.get)
+            rates.append(2e-9 * int(m) * int(k) * n / ours)
+            ratios.append((seconds[rival] / ours, f"{m}x{k}", rival))
+        mean, worst = geometric_mean([r[0] for r in ratios]), min(ratios)
+        shown = f"{mean:.2f}" if mean >= 0.95 else f"**{mean:.2f}**"
+        low = f"{worst[0]:.2f} ({worst[1]})"
+        text.append(f"| {kind} | {n} | {geometric_mean(rates):.0f} | {shown} | {low if worst[0] >= 0.9 else f'**{low}**'} | "
+                    f"{worst[2]} |")
+    return text + ["", facts["reproduce"], ""]
+
+
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -434,7 +469,7 @@ def main():
         best = sorted(series, key=lambda p: (not p.startswith(OWN), -max(s for _, s in series[p])))[:8]
         plot(args.out.parent / name, f"N = {n}, hot", {p: series[p] for p in best})
         text += [f"![Speed-up against zeros, N = {n}]({name})", ""]
-    text += spmv_section(args.data)
+    text += dense_section(args.data) + spmv_section(args.data)
     text += crossover_section(args.data, args.out) + choose_section(args.data)
     text += networks_section(args.data) + packing_section(args.data) + NEON_SECTION
     text += ["## Reproduce", "", machine["reproduce"], ""]
