@@ -10,15 +10,18 @@
 
 #include "sparsekit/convert/to_dense.hpp"
 #include "support/every_way.hpp"
+#include "support/packed_bytes.hpp"
 #include "support/rng.hpp"
 
 namespace sk = sparsekit;
 using sk::index_t;
+using sparsekit_test::aligned_copy;
 using sparsekit_test::at;
 using sparsekit_test::check_product;
 using sparsekit_test::dense;
 using sparsekit_test::in_every_way;
 using sparsekit_test::rng;
+using sparsekit_test::seal;
 
 namespace {
 
@@ -167,4 +170,49 @@ TEST_CASE("malformed structured matrices are named") {
   pattern.clear();
   shape = sk::extents(4, -5);
   is(sk::errc::negative_size);
+}
+
+TEST_CASE("packed structured matrices are saved; damaged bytes are refused or harmless") {
+  const std::vector<std::int32_t> rows{1, 3, 4};
+  const std::vector<std::int32_t> columns{0, 2, 5};
+  const std::vector<float> values{1, 2, 3, 4, 5, 6, 7, 8, 9};
+  const sk::structured_view<const float> source{{6, 7}, rows, columns, values, {}};
+  using packed_form = sk::packed_structured<float>;
+  const packed_form packed = sk::pack(source).value();
+  const auto saved = packed.save().value();
+  const std::vector<float> x{1, 2, 3, 4, 5, 6, 7};
+  const auto product = [&](const auto& a) {
+    std::vector<float> y(at(a.rows()), 9.f);
+    sk::workspace ws(a, {.max_columns = 1});
+    const sk::dense_view<const float, sk::col_major> in(x.data(), a.cols(), 1);
+    sk::multiply(a, in, sk::dense_view<float, sk::col_major>(y.data(), a.rows(), 1), ws);
+    return y;
+  };
+  const auto expected = product(packed);
+  CHECK(expected == std::vector<float>{0, 25, 0, 55, 85, 0});
+  CHECK(product(packed_form::view_of(saved.view()).value()) == expected);
+  const packed_form loaded = packed_form::from_bytes(saved.view()).value();
+  CHECK(product(loaded) == expected);
+  const auto again = loaded.save().value();
+  REQUIRE(again.size() == saved.size());
+  CHECK(std::memcmp(again.data(), saved.data(), static_cast<std::size_t>(saved.size())) == 0);
+  CHECK(sk::packed_structured<double>::view_of(saved.view()).error().code ==
+        sk::errc::unsupported);
+  CHECK(packed_form::from_bytes(packed_form{}.save().value().view()).value().rows() == 0);
+  for (sk::index_t n = 1; n < saved.size(); n += 61) {
+    CHECK(!packed_form::view_of(aligned_copy({saved.data(), n}).view()));
+  }
+  int refused = 0;
+  for (sk::index_t i = 0; i < saved.size(); ++i) {
+    auto bytes = aligned_copy(saved.view());
+    bytes[i] ^= std::byte{0x81};
+    if (i >= sk::index_t{offsetof(sk::packed_header, rows)}) seal(bytes.data(), bytes.size());
+    sk::packed_structured_view<const float> v;
+    if (!packed_form::view_of(bytes.view()).get(v)) {
+      ++refused;
+      continue;
+    }
+    if (v.cols() == 7 && v.rows() < 100) product(v);
+  }
+  CHECK(refused > 300);
 }

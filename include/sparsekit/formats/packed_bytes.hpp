@@ -27,7 +27,8 @@ inline constexpr std::uint32_t packed_version = 1;
 inline constexpr index_t packed_slack = 128;
 inline constexpr int packed_max_sections = 6;
 
-/// `whole`: sections that are packed bytes themselves, the forms of one packed_matrix.
+/// `whole`: sections that are packed bytes themselves, the forms of one packed_matrix; `structured`: two lists and
+/// packed bytes of form `nm`.
 enum class packed_form : std::uint16_t {
   quads = 1,
   wide = 2,
@@ -36,6 +37,7 @@ enum class packed_form : std::uint16_t {
   lookup = 5,
   bitmask = 6,
   blocks = 7,
+  structured = 8,
   spmv = 16,
   whole = 32,
 };

@@ -178,9 +178,9 @@ struct packed_structured_view {
   }
 };
 
-/// Whether a packed view describes a matrix. O(stream).
+/// The lists and the shape of what is left.
 template <class T, class Flags = flags_tag>
-status validate(const packed_structured_view<T>& a) {
+status validate_without_rest(const packed_structured_view<T>& a) {
   if (status s = validate_kept(a.kept_rows, a.rows(), true); !s) return s;
   if (status s = validate_kept(a.kept_columns, a.cols(), false); !s) return s;
   if (a.rest.rows() != a.kept_rows.size() || a.rest.cols() != a.kept_columns.size() ||
@@ -188,9 +188,17 @@ status validate(const packed_structured_view<T>& a) {
     return {.code = errc::corrupt, .object = "structured", .detail = "rest",
             .got = a.rest.rows(), .allowed = a.kept_rows.size()};
   }
+  return {};
+}
+/// Whether a packed view describes a matrix. O(stream).
+template <class T, class Flags = flags_tag>
+status validate(const packed_structured_view<T>& a) {
+  if (status s = validate_without_rest(a); !s) return s;
   return validate(a.rest);
 }
 
+/// A packed structured matrix that owns its memory. Move-only; made by pack(). save() and from_bytes() as
+/// those of packed_matrix.
 template <class T>
 class packed_structured {
  public:
@@ -212,7 +220,92 @@ class packed_structured {
   index_t cols() const { return shape_.cols; }
   index_t nnz() const { return rest_.nnz(); }
 
+  /// One block of portable bytes. Errors: out of memory.
+  template <class Flags = flags_tag>
+  result<buffer<std::byte>> save() const {
+    constexpr index_t index = index_t{sizeof(std::int32_t)};
+    const void* const parts[] = {kept_rows_.data(), kept_columns_.data(), rest_.bytes().data()};
+    const index_t sizes[] = {kept_rows_.size() * index, kept_columns_.size() * index,
+                             rest_.bytes().size()};
+    packed_header h;
+    h.form = packed_form::structured;
+    h.type = packed_type_of<T>;
+    h.rows = shape_.rows;
+    h.cols = shape_.cols;
+    h.nnz = nnz();
+    h.slots = h.nnz;
+    if (status s = layout_packed(h, sizes, section_count); !s) return s;
+    buffer<std::byte> bytes;
+    if (status s = bytes.allocate_zeroed(h.total_bytes); !s) return s;
+    for (int i = 0; i < section_count; ++i) {
+      if (sizes[i] == 0) continue;
+      std::memcpy(bytes.data() + h.sections[i].offset, parts[i], static_cast<std::size_t>(sizes[i]));
+    }
+    seal_packed(bytes.data(), h);
+    return bytes;
+  }
+
+  /// What save() wrote, loaded or mapped on a 64-byte boundary: checked whole, and used where it lies. O(bytes).
+  /// Errors: those of packed_matrix::view_of; bad_pattern and others of the lists.
+  template <class Flags = flags_tag>
+  static result<packed_structured_view<const T>> view_of(array_view<const std::byte> bytes) {
+    array_view<const std::byte> rest;
+    return view_of<Flags>(bytes, rest);
+  }
+  /// The same checks, and a copy that owns its memory.
+  template <class Flags = flags_tag>
+  static result<packed_structured> from_bytes(array_view<const std::byte> bytes) {
+    packed_structured_view<const T> v;
+    array_view<const std::byte> rest;
+    if (status s = view_of<Flags>(bytes, rest).get(v); !s) return s;
+    buffer<std::int32_t> rows;
+    buffer<std::int32_t> columns;
+    buffer<std::byte> copy;
+    if (status s = copy_of(v.kept_rows, rows); !s) return s;
+    if (status s = copy_of(v.kept_columns, columns); !s) return s;
+    if (status s = copy_of(rest, copy); !s) return s;
+    return packed_structured(v.shape, std::move(rows), std::move(columns),
+                             packed_nm<T>(std::move(copy)));
+  }
+
  private:
+  static constexpr int section_count = 3;
+
+  template <class Flags>
+  static result<packed_structured_view<const T>> view_of(array_view<const std::byte> bytes,
+                                                         array_view<const std::byte>& rest) {
+    packed_header h;
+    if (status s =
+            validate_packed_header(bytes, packed_form::structured, packed_type_of<T>, h);
+        !s) {
+      return s;
+    }
+    if (h.section_count != section_count) return corrupt("sections", h.section_count, section_count);
+    packed_structured_view<const T> v{
+        .shape = extents(h.rows, h.cols),
+        .kept_rows = packed_section_as<std::int32_t>(bytes.data(), h.sections[0]),
+        .kept_columns = packed_section_as<std::int32_t>(bytes.data(), h.sections[1])};
+    rest = packed_section_as<std::byte>(bytes.data(), h.sections[2]);
+    if (rest.empty() && h.rows == 0 && h.cols == 0 && h.nnz == 0) {
+      return packed_structured_view<const T>{};  // of a default-constructed matrix
+    }
+    if (status s = packed_nm<T>::view_of(rest).get(v.rest); !s) return s;
+    if (v.nnz() != h.nnz) return corrupt("nnz", v.nnz(), h.nnz);
+    if (status s = validate_without_rest(v); !s) return s;
+    return v;
+  }
+  static status corrupt(const char* detail, any_integer got, any_integer allowed) {
+    return {.code = errc::corrupt, .object = "structured", .detail = detail, .got = got,
+            .allowed = allowed};
+  }
+  template <class U>
+  static status copy_of(array_view<const U> from, buffer<U>& to) {
+    if (from.empty()) return {};
+    if (status s = to.allocate(from.size()); !s) return s;
+    std::memcpy(to.data(), from.data(), static_cast<std::size_t>(from.size()) * sizeof(U));
+    return {};
+  }
+
   extents shape_{};
   buffer<std::int32_t> kept_rows_;
   buffer<std::int32_t> kept_columns_;
