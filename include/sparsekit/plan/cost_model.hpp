@@ -197,8 +197,10 @@ class cost_model {
         1.0, std::ceil(v.k / static_cast<double>(plan::quad_column_block(interleave))));
     const double blocks = v.m * column_blocks;
     const double density = v.m * v.k > 0 ? v.nnz / (v.m * v.k) : 0;
-    // Loads of X: a column that several rows of a quad use is loaded once.
-    const double loads = v.m / 4 * v.k * (1 - std::pow(1 - density, 4));
+    // Loads of X: a column that several rows of a quad use is loaded once. Neighbours that share a pattern have
+    // as many entries each and so stay together.
+    double loads = v.m / 4 * v.k * (1 - std::pow(1 - density, 4));
+    if (v.s.counted_groups) loads = std::min(loads, static_cast<double>(v.s.blocks[0][0]));
     const double bytes = slots * (sizeof(T) + 0.5);
     const double groups = std::ceil(v.m / (interleave == 1 ? 4 : 8)) * column_blocks;
     if (v.n <= width / 2) {
