@@ -79,8 +79,7 @@ struct nm_numbers {
   SPARSEKIT_INLINE typename Lanes::reg get() const {
     using mixed = simd::mixed<simd::arch_of<Lanes>>;
     if constexpr (is_narrow<T> && Count > 1) {
-      // Four widened at once; those of other rows, or the slack of packed bytes, are not picked.
-      return mixed::template pick<I % 4>(mixed::load_four(value + I / 4 * 4));
+      return simd::broadcast_of_run<simd::arch_of<Lanes>, I>(value);
     } else if constexpr (is_narrow<T>) {
       return mixed::broadcast_f32(value);
     } else {

@@ -9,7 +9,7 @@
 //
 // What bounds it: columns of three and four rows, the FMA units; singles, the loads of X, one an FMA.
 // Values are broadcast by shuffle from four loaded at once in singles, by load in shared patterns. Those of
-// bf16 and f16 are widened four at a time, and X once a panel, so the sums are those of f32.
+// bf16 and f16 are widened two or four at a time, and X once a panel, so the sums are those of f32.
 #pragma once
 
 #include "../../formats/packed.hpp"
@@ -67,15 +67,19 @@ struct values_by_shuffle {
   }
 };
 
-/// bf16 and f16, widened: by shuffles of loads of four each.
-template <class Lanes, class T>
+/// bf16 and f16, widened.
+template <class Lanes, class T, bool Shuffle>
 struct values_widened {
   using mixed = simd::mixed<simd::arch_of<Lanes>>;
   const T* p;
   explicit SPARSEKIT_INLINE values_widened(const T* values) : p(values) {}
   template <int I>
   SPARSEKIT_INLINE typename Lanes::reg get() const {
-    return mixed::template pick<I % 4>(mixed::load_four(p + I / 4 * 4));
+    if constexpr (Shuffle) {
+      return mixed::template pick<I % 4>(mixed::load_four(p + I / 4 * 4));
+    } else {
+      return simd::broadcast_of_run<simd::arch_of<Lanes>, I>(p);
+    }
   }
 };
 
@@ -99,9 +103,9 @@ SPARSEKIT_INLINE void run_group(typename Lanes::reg* sum, const sum_of_t<T>* pan
   constexpr index_t width = Registers * Lanes::width;
   constexpr int quad_sums = 4 * Registers;
   using shared =
-      std::conditional_t<is_narrow<T>, values_widened<Lanes, T>, values_by_load<Lanes, T>>;
-  using lone =
-      std::conditional_t<is_narrow<T>, values_widened<Lanes, T>, values_by_shuffle<Lanes, T, 4>>;
+      std::conditional_t<is_narrow<T>, values_widened<Lanes, T, false>, values_by_load<Lanes, T>>;
+  using lone = std::conditional_t<is_narrow<T>, values_widened<Lanes, T, true>,
+                                  values_by_shuffle<Lanes, T, 4>>;
   for (int i = 0; i < block.t4; ++i) {
     simd::unroll<Quads>([&](auto z) SPARSEKIT_LAMBDA_INLINE {
       add_column<Lanes, Registers, 0b1111, 0>(sum + z * quad_sums,
