@@ -54,8 +54,8 @@ auto matrix(const View& a) {
   return a.as_const();
 }
 template <class Owner>
-  requires requires(const Owner& a) { typename format_of<decltype(a.view())>::type; }
-auto matrix(const Owner& a) {
+  requires requires(const Owner& a) { typename format_of<std::remove_cvref_t<decltype(a.view())>>::type; }
+decltype(auto) matrix(const Owner& a) {
   return a.view();
 }
 template <class T, class A>
@@ -65,7 +65,7 @@ auto matrix(const scaled_view<T, A>& a) {
 template <class A>
 concept matrix_like = requires(const A& a) { operands::matrix(a); };
 template <class A>
-using matrix_t = decltype(operands::matrix(std::declval<const A&>()));
+using matrix_t = std::remove_cvref_t<decltype(operands::matrix(std::declval<const A&>()))>;
 template <class A>
 struct is_sparse : std::false_type {};
 template <matrix_like A>

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sparsekit/multiply.hpp"
@@ -223,6 +224,27 @@ TEST_CASE_TEMPLATE("a whole matrix: saved, read back, multiplied by every instru
         CHECK(product<sk::native_arch, T>(owner.view(), x, n) == y);
       }
     }
+  }
+}
+
+TEST_CASE("a matrix that moves takes its view along and leaves none behind") {
+  rng random(4);
+  const auto a = make_csr<double, std::int32_t, std::int32_t>(pattern::banded, 40, 40, 0.1, random,
+                                                              small_integers{});
+  const sk::csr_view<const double> source{{a.rows, a.cols}, a.row_ptr, a.columns, a.values};
+  auto first = sk::pack(source, {.columns = {1, 8}}).value();
+  const auto before = first.view();
+  CHECK((before.has_spmv() || before.has_lookup()));
+  auto second = std::move(first);
+  CHECK(second.view().quads.values.data() == before.quads.values.data());
+  sk::packed_matrix<double> third;
+  third = std::move(second);
+  CHECK(third.view().spmv.words.data() == before.spmv.words.data());
+  CHECK(third.view().nnz() == a.nnz());
+  for (const auto* empty : {&first, &second}) {
+    const auto v = empty->view();
+    CHECK_FALSE((v.has_spmv() || v.has_lookup() || v.has_quads() || v.has_wide() || v.has_bits()));
+    CHECK(v.spmv.values.empty());
   }
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "bitmask.hpp"
 #include "lookup.hpp"
@@ -58,17 +59,29 @@ class packed_matrix {
         lookup_(std::move(lookup)),
         spmv_(std::move(spmv)),
         wide_(std::move(wide)),
-        bits_(std::move(bits)) {}
-
-  packed_view<const T> view() const {
-    return {.shape = shape_,
-            .entries = nnz_,
-            .quads = quads_.view(),
-            .lookup = lookup_.view(),
-            .spmv = spmv_.view(),
-            .wide = wide_.view(),
-            .bits = bits_.view()};
+        bits_(std::move(bits)),
+        view_{.shape = shape_,
+              .entries = nnz_,
+              .quads = quads_.view(),
+              .lookup = lookup_.view(),
+              .spmv = spmv_.view(),
+              .wide = wide_.view(),
+              .bits = bits_.view()} {}
+  packed_matrix(packed_matrix&& other) noexcept { *this = std::move(other); }
+  packed_matrix& operator=(packed_matrix&& other) noexcept {
+    shape_ = other.shape_;
+    nnz_ = other.nnz_;
+    quads_ = std::move(other.quads_);
+    lookup_ = std::move(other.lookup_);
+    spmv_ = std::move(other.spmv_);
+    wide_ = std::move(other.wide_);
+    bits_ = std::move(other.bits_);
+    view_ = std::exchange(other.view_, {});
+    return *this;
   }
+
+  /// Kept, and by reference: to make it takes longer than to multiply a small matrix.
+  const packed_view<const T>& view() const { return view_; }
   extents shape() const { return shape_; }
   index_t rows() const { return shape_.rows; }
   index_t cols() const { return shape_.cols; }
@@ -218,6 +231,7 @@ class packed_matrix {
   spmv_packed<T> spmv_;
   wide_matrix<T> wide_;
   bitmask_matrix<T> bits_;
+  packed_view<const T> view_{};  ///< of the forms, which moves leave where they lie
 };
 
 }  // namespace v0

@@ -148,10 +148,13 @@ template <class Lanes, bool Far, class Call>
 void spmv_packed_run(const Call& c, const spmv_view<const typename Call::value_type>& a) {
   using T = typename Call::value_type;
   const index_t slices = a.slices.size();
-  // Work of a slice or long row in values read, a slice costing some for itself.
+  // Work of a slice or long row in values read, a slice costing some for itself. A run whose entries share
+  // one value reads next to none, and still takes three quarters of the time.
+  constexpr index_t height = spmv_view<T>::height;
   const auto before = [&](index_t s) {
-    return s == slices ? index_t{a.values.size()} + s * 16
-                       : index_t{a.slices[s].value} * spmv_view<T>::height +
+    return s == slices ? index_t{a.values.size()} + a.words.size() * height * 3 / 4 + s * 16
+                       : index_t{a.slices[s].value} * height +
+                             index_t{a.slices[s].word} * height * 3 / 4 +
                              index_t{a.slices[s].column} * 4 + s * 16;
   };
   const index_t slice_tasks =
