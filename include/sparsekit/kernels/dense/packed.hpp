@@ -95,7 +95,7 @@ struct gemm_packed_dense_rows {
         });
       } else {
         // A look at few columns of X costs less than one at each sum. Few columns stay in L1 for
-        // all rows, too, and so need no strips.
+        // all rows, too, and so need no strips. (Even strips of up to 36 for more: no gain.)
         const bool finite = depth < c.a.rows() && all_finite<lanes>(c.x, column, columns);
         constexpr bool straight = !Call::y_layout::rows_contiguous;
         const index_t together = straight && depth <= 64 ? block : strip;
@@ -197,7 +197,8 @@ struct gemm_packed_dense_columns {
   }
   template <class A>
   static workspace_size requirement(const A& a, index_t columns) {
-    const index_t panel = columns < width ? round_up(columns, w) : width;
+    const index_t most = width * panels_together(a.cols());
+    const index_t panel = columns < most ? round_up(columns, w) : most;
     return {.shared = 0, .per_worker = columns < 2 ? 0 : a.cols() * panel * index_t{sizeof(T)}};
   }
 
@@ -208,65 +209,91 @@ struct gemm_packed_dense_columns {
     const index_t groups = c.a.groups();
     const index_t registers = ceil_div(n, w);
     const index_t panels = ceil_div(registers, dense_vectors<Arch>);
-    const index_t wanted = task_count(c.policy, c.a.rows() * c.a.cols() / 8 * n, panels * groups);
-    const index_t parts = ceil_div(wanted, panels);
-    // Re-laying costs one pass over X; it pays where X is read again for many rows.
+    const index_t blocks = ceil_div(panels, panels_together(c.a.cols()));
+    const index_t wanted = task_count(c.policy, c.a.rows() * c.a.cols() / 8 * n, blocks * groups);
+    const index_t parts = ceil_div(wanted, blocks);
+    // Re-laying costs one pass over X; it pays where X is read again for many rows (where rows are
+    // fewer, but more than columns: no gain on Zen 3).
     const bool relay = c.a.rows() >= 128 && c.x.ld() > width &&
                        c.scratch.worker_bytes >= requirement(c.a, n).per_worker;
-    run_tasks(c.policy, panels * parts, [&](index_t task, index_t worker) {
-      // Registers are shared out evenly over the panels, so that the last one is not a narrow one.
-      const index_t p = task / parts;
+    // Registers are shared out evenly over the panels, so that the last one is not a narrow one.
+    const auto column_of = [&](index_t p) {
       const index_t column = registers * p / panels * w;
-      const index_t end = registers * (p + 1) / panels * w;
-      const index_t columns = (end < n ? end : n) - column;
+      return column < n ? column : n;
+    };
+    run_tasks(c.policy, blocks * parts, [&](index_t task, index_t worker) {
+      const index_t p0 = panels * (task / parts) / blocks;
+      const index_t p1 = panels * (task / parts + 1) / blocks;
       const index_t g0 = groups * (task % parts) / parts;
       const index_t g1 = groups * (task % parts + 1) / parts;
+      const index_t begin = column_of(p0);
+      T* const scratch = c.scratch.template worker_as<T>(worker);
+      bool finite = true;
       if (relay) {
-        T* panel = c.scratch.template worker_as<T>(worker);
-        const index_t stride = round_up(columns, w);
-        const bool finite = relay_panel<lanes, T>(c.x, column, columns, stride, panel);
-        run_panel<false>(c.a, panel, stride, finite, g0, g1, column, columns, out);
+        for (index_t p = p0; p < p1; ++p) {
+          const index_t column = column_of(p);
+          const index_t columns = column_of(p + 1) - column;
+          finite = relay_panel<lanes, T>(c.x, column, columns, round_up(columns, w),
+                                         scratch + (column - begin) * c.a.cols()) &&
+                   finite;
+        }
       } else {
-        const bool finite = c.a.cols() < c.a.rows() && all_finite<lanes>(c.x, column, columns);
-        run_panel<true>(c.a, c.x.data() + column, c.x.ld(), finite, g0, g1, column, columns, out);
+        finite = c.a.cols() < c.a.rows() && all_finite<lanes>(c.x, begin, column_of(p1) - begin);
+      }
+      for (index_t g = g0; g < g1; ++g) {
+        for (index_t p = p0; p < p1; ++p) {
+          const index_t column = column_of(p);
+          const index_t columns = column_of(p + 1) - column;
+          if (relay) {
+            run_panel<false>(c.a, scratch + (column - begin) * c.a.cols(), round_up(columns, w),
+                             finite, g, column, columns, out);
+          } else {
+            run_panel<true>(c.a, c.x.data() + column, c.x.ld(), finite, g, column, columns, out);
+          }
+        }
       }
     });
   }
 
  private:
+  /// Panels that one pass over the weights serves: as many as leave half of L2 (512 KB on Zen 3) to
+  /// a group of weights, so that these come from beyond L2 once for all of them.
+  static index_t panels_together(index_t cols) {
+    const index_t panel = cols * width * index_t{sizeof(T)};
+    const index_t most = index_t{1 << 18} / (panel > 0 ? panel : 1);
+    return most < 1 ? 1 : most < 8 ? most : 8;
+  }
   template <bool InPlace, class A, class Output>
-  static void run_panel(const A& a, const T* x, index_t x_step, bool finite, index_t g0, index_t g1,
+  static void run_panel(const A& a, const T* x, index_t x_step, bool finite, index_t g,
                         index_t column, index_t columns, const Output& out) {
     const index_t registers = ceil_div(columns, w);
     simd::unroll<dense_vectors<Arch>>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
       if (registers != v + 1) return;
       if constexpr (InPlace && w > 1) {
         if (columns % w != 0) {
-          return run_groups<v + 1, true>(a, x, x_step, finite, g0, g1, column, columns, out);
+          return run_group<v + 1, true>(a, x, x_step, finite, g, column, columns, out);
         }
       }
-      run_groups<v + 1, false>(a, x, x_step, finite, g0, g1, column, columns, out);
+      run_group<v + 1, false>(a, x, x_step, finite, g, column, columns, out);
     });
   }
   template <int Vectors, bool MaskX, class A, class Output>
-  static void run_groups(const A& a, const T* x, index_t x_step, bool finite, index_t g0,
-                         index_t g1, index_t column, index_t columns, const Output& out) {
-    for (index_t g = g0; g < g1; ++g) {
-      const T* weights = a.group_begin(g);
-      const index_t step = a.step(g);
-      const index_t row = g * view::group;
-      const index_t rows = a.rows() - row < step ? a.rows() - row : step;
-      const auto run = [&](index_t r, auto height, index_t tiles) SPARSEKIT_LAMBDA_INLINE {
-        const tile_operands o{x, x_step, weights + r, step, fixed_stride<1>{}};
-        run_straight_tiles<lanes, Vectors, height, roles::columns, MaskX>(
-            o, a.cols(), tiles, columns, finite, out, column, row + r);
-      };
-      constexpr int most = packed_height<Arch>(Vectors);
-      if constexpr (most == 6) {
-        for_even_tile_runs<most>(rows, run);
-      } else {
-        for_tile_runs<most>(0, rows, run);
-      }
+  static void run_group(const A& a, const T* x, index_t x_step, bool finite, index_t g,
+                        index_t column, index_t columns, const Output& out) {
+    const T* weights = a.group_begin(g);
+    const index_t step = a.step(g);
+    const index_t row = g * view::group;
+    const index_t rows = a.rows() - row < step ? a.rows() - row : step;
+    const auto run = [&](index_t r, auto height, index_t tiles) SPARSEKIT_LAMBDA_INLINE {
+      const tile_operands o{x, x_step, weights + r, step, fixed_stride<1>{}};
+      run_straight_tiles<lanes, Vectors, height, roles::columns, MaskX>(
+          o, a.cols(), tiles, columns, finite, out, column, row + r);
+    };
+    constexpr int most = packed_height<Arch>(Vectors);
+    if constexpr (most == 6) {
+      for_even_tile_runs<most>(rows, run);
+    } else {
+      for_tile_runs<most>(0, rows, run);
     }
   }
 };
