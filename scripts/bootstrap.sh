@@ -4,7 +4,7 @@
 #
 #   scripts/bootstrap.sh [--demo] [--aarch64]
 #     (no option)  compilers, CMake, Ninja, zlib, libpng, doctest, Google Benchmark, oneTBB and
-#                  OpenBLAS (for the tests of adapters), Python, xsimd
+#                  OpenBLAS (for the tests of adapters), Python and scipy, xsimd
 #     --demo       only what scripts/demo.sh needs: no clang, no test or benchmark library
 #     --aarch64    also a cross-compiler for AArch64 and qemu's user emulation
 #
@@ -27,7 +27,7 @@ for option in "$@"; do
   esac
 done
 if [ "${demo:-no}" = no ]; then
-  packages+=(clang binutils git pkg-config doctest-dev libbenchmark-dev libtbb-dev libopenblas-dev)
+  packages+=(clang libclang-rt-dev binutils git pkg-config doctest-dev libbenchmark-dev libtbb-dev libopenblas-dev)
 fi
 [ $aarch64 = no ] || packages+=(g++-aarch64-linux-gnu qemu-user)
 
@@ -163,9 +163,20 @@ get_xsimd() {
 build/deps/xsimd/include/xsimd/xsimd.hpp exists"
 }
 
+# scipy, in a virtual environment of its own, is the reference of tests/scipy, which is skipped without it.
+get_scipy() {
+  local python=$deps/python/bin/python3
+  "$python" -c 'import scipy' > /dev/null 2>&1 && return
+  {
+    "${PYTHON:-python3}" -m venv --clear "$deps/python" &&
+      "$python" -m pip -q --disable-pip-version-check install --only-binary :all: 'scipy>=1.10'
+  } > "$deps/scipy.log" 2>&1 || say "no scipy, so tests/scipy is skipped: $(tail -n 1 "$deps/scipy.log")"
+}
+
 mkdir -p "$deps"
 exec 9> "$deps/.lock" # two runs at once would unpack over each other
 flock 9 2> /dev/null || true
 install_packages "${packages[@]}"
 copy_headers doctest
 get_xsimd
+[ "${demo:-no}" = yes ] || get_scipy
