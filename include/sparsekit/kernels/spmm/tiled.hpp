@@ -1,5 +1,5 @@
-// The three ways in which a format whose rows come in groups (slices of SELL, block rows of BSR) is
-// multiplied by a matrix; only the innermost tile differs from format to format.
+// The three ways in which a format whose rows come in groups (rows of CSR, slices of SELL, block rows of
+// BSR) is multiplied by a matrix; only the innermost tile differs from format to format.
 //
 //   panel    re-lays X into a panel in the workspace first: any layout of X
 //   inplace  reads row-major X where it lies
