@@ -348,7 +348,7 @@ void check_two_threads(report& to, const entries<T>& kernels) {
 
 template <class T>
 std::size_t check_small_stack(report& to, const entries<T>& kernels) {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(SPARSEKIT_SANITIZED)
   constexpr std::size_t bytes = std::size_t{512} << 10;  // its frames are several times as large
 #else
   constexpr std::size_t bytes = std::size_t{64} << 10;
