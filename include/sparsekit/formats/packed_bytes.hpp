@@ -76,7 +76,8 @@ struct packed_header {
   std::int32_t section_count = 0;
   packed_section sections[packed_max_sections]{};
 };
-static_assert(std::is_trivially_copyable_v<packed_header> && sizeof(packed_header) == 176);
+static_assert(std::is_trivially_copyable_v<packed_header> && sizeof(packed_header) == 176 &&
+              std::has_unique_object_representations_v<packed_header>);
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
 

@@ -33,13 +33,14 @@ struct quad_block {
   std::uint16_t t4 = 0;
   std::uint16_t t3 = 0;
   std::uint16_t t2 = 0;
-  std::uint16_t unused = 0;
+  std::uint16_t unused[3] = {};
   /// Where the block's stream starts, so that row blocks can run apart.
   std::int64_t head = 0;
   std::int64_t column = 0;
   std::int64_t value = 0;
 };
-static_assert(sizeof(quad_block) == 40);
+// Blocks are bytes of the packed form: padding would be whatever lay in memory.
+static_assert(sizeof(quad_block) == 40 && std::has_unique_object_representations_v<quad_block>);
 
 /// Patterns as bit sets of rows, in stream order.
 inline constexpr int quad_triples[4] = {0b0111, 0b1011, 0b1101, 0b1110};

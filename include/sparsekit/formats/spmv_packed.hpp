@@ -66,7 +66,7 @@ struct spmv_slice {
                                                     : list_steps());
   }
 };
-static_assert(sizeof(spmv_slice) == 28);
+static_assert(sizeof(spmv_slice) == 28 && std::has_unique_object_representations_v<spmv_slice>);
 
 /// A row of its own.
 struct spmv_row {
@@ -75,7 +75,7 @@ struct spmv_row {
   std::int64_t column = 0;  ///< its first element in the streams of columns and of values
   std::int64_t value = 0;
 };
-static_assert(sizeof(spmv_row) == 24);
+static_assert(sizeof(spmv_row) == 24 && std::has_unique_object_representations_v<spmv_row>);
 
 template <class T>
 struct spmv_view {

@@ -15,9 +15,10 @@ SPARSEKIT_INLINE typename Lanes::reg sell_sums(const sell_view<const T, Index, O
                                                index_t first, const Offset* lengths, index_t count,
                                                const T* x) {
   const index_t height = a.slice_height;
+  const index_t longest = static_cast<index_t>(lengths[0]);
+  if (longest == 0) return Lanes::zero();  // maybe there are no arrays to point into
   const T* values = a.values.data() + first;
   const Index* columns = a.columns.data() + first;
-  const index_t longest = static_cast<index_t>(lengths[0]);
   const index_t full = count < Lanes::width ? 0 : static_cast<index_t>(lengths[count - 1]);
   auto sum = Lanes::zero();
   index_t j = 0;
