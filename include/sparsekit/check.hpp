@@ -120,6 +120,22 @@ status check_strides(const X& x, const char* object) {
   }
 }
 
+/// One list of active columns of A, made from an x of `size` rows.
+template <class A, class X, class Y, class... Optional>
+status check_active(const char* object, const A& a, index_t size,
+                    array_view<const std::uint32_t> indices, bool compact, X x, const Y& y,
+                    const Optional&... optional) {
+  if (status s = check_strides(y, "y"); !s) return s;
+  const auto w = matrix(a);
+  if (size != w.cols()) return mismatch(object, "size", size, w.cols());
+  const auto scaled_epilogue = with_factor(a, epilogue_in(optional...));
+  return with_dense(y, [&](auto yv) {
+    if (status s = check_weights(w); !s) return s;
+    if (status s = check_zero_points(scaled_epilogue); !s) return s;
+    return check_product(active_view_of(w, indices, compact), x, yv, scaled_epilogue);
+  });
+}
+
 }  // namespace operands
 
 /// What multiply(A, x, y, ...) would assert: dimensions, leading dimensions, overlap of y with x, the
@@ -157,18 +173,17 @@ status check(const A& a, const X& x, const Y& y, const Optional&... optional) {
 template <class A, class T, class Y, class... Optional>
   requires(!execution_policy<A>)
 status check(const A& a, const active_set<T>& x, const Y& y, const Optional&... optional) {
-  if (status s = operands::check_strides(y, "y"); !s) return s;
-  const auto w = operands::matrix(a);
-  if (x.size() != w.cols()) return operands::mismatch("active_set", "size", x.size(), w.cols());
-  const auto scaled_epilogue = operands::with_factor(a, operands::epilogue_in(optional...));
-  return operands::with_dense(y, [&](auto yv) {
-    if (status s = operands::check_weights(w); !s) return s;
-    const array_view<const T> values = x.view().values;
-    if (status s = operands::check_zero_points(scaled_epilogue); !s) return s;
-    const auto columns = active_view_of(w, x.view().indices, true);
-    const dense_view<const T, col_major> xv(values.data(), values.size(), 1);
-    return operands::check_product(columns, xv, yv, scaled_epilogue);
-  });
+  const array_view<const T> values = x.view().values;
+  return operands::check_active("active_set", a, x.size(), x.view().indices, true,
+                                dense_view<const T, col_major>(values.data(), values.size(), 1), y,
+                                optional...);
+}
+/// With the active rows of X.
+template <class A, class T, class Layout, class Y, class... Optional>
+  requires(!execution_policy<A>)
+status check(const A& a, const active_rows_view<T, Layout>& x, const Y& y,
+             const Optional&... optional) {
+  return operands::check_active("active_rows", a, x.size, x.indices, false, x.x, y, optional...);
 }
 template <execution_policy Policy, class A, class X, class Y, class... Optional>
 status check(const Policy&, const A& a, const X& x, const Y& y, const Optional&... optional) {

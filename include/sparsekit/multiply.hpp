@@ -43,7 +43,9 @@ void run(const Policy& policy, const A& a, dense_view<TX, LX> xv, dense_view<TY,
 
 /// Y = epilogue(A X), or Y = epilogue(X A) when only the second operand is sparse. See the head of
 /// this file. With an active_set for X, A is a column-major dense view (or the transpose of BSR with 1 x 16
-/// blocks), of which only the columns in the set are read; with a range of sets, a column of Y for each. Cost: 2 nnz N operations; X and Y are read and written once.
+/// blocks), of which only the columns in the set are read; with a range of sets, a column of Y for each; with
+/// active_rows::of(X), the same columns for all of Y. Cost: 2 nnz N operations; X and Y are read and written
+/// once.
 template <execution_policy Policy, class A, class X, class Y, class... Optional>
 void multiply(const Policy& policy, const A& a, X&& x, Y&& y, const Optional&... optional) {
   const auto epilogue = operands::epilogue_in(optional...);
@@ -60,6 +62,14 @@ void multiply(const Policy& policy, const A& a, X&& x, Y&& y, const Optional&...
       operands::with_dense(y, [&](auto yv) {
         operands::run<has_workspace>(policy, columns, xv, yv, scaled_epilogue, scratch);
       });
+    });
+  } else if constexpr (is_active_rows<std::remove_cvref_t<X>>) {
+    const auto w = operands::matrix(a);
+    SPARSEKIT_ASSERT(x.size == w.cols());
+    const auto columns = active_view_of(w, x.indices, false);
+    const auto scaled_epilogue = operands::with_factor(a, epilogue);
+    operands::with_dense(y, [&](auto yv) {
+      operands::run<has_workspace>(policy, columns, x.x, yv, scaled_epilogue, scratch);
     });
   } else if constexpr (active_sets<X>) {
     const auto w = operands::matrix(a);

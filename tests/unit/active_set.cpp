@@ -150,4 +150,156 @@ TEST_CASE("threads do not change a bit") {
   CHECK(one == two);
 }
 
+TEST_CASE("the rows of X that some token needs") {
+  // Two blocks of rows, and tokens that each need others.
+  const index_t rows = 700;
+  std::vector<float> x(static_cast<std::size_t>(rows * 3), 0.f);
+  const sk::dense_view<float, sk::row_major> by_row(x.data(), rows, 3);
+  by_row(3, 0) = 1.f;
+  by_row(3, 2) = -1.f;
+  by_row(511, 1) = 1e-45f;
+  by_row(512, 2) = not_a_number;
+  by_row(699, 0) = -0.f;
+  std::vector<float> turned(x.size());
+  const sk::dense_view<float, sk::col_major> by_column(turned.data(), rows, 3);
+  for (index_t r = 0; r < rows; ++r) {
+    for (index_t j = 0; j < 3; ++j) by_column(r, j) = by_row(r, j);
+  }
+  const std::vector<std::uint32_t> right{3, 511, 512};
+  sk::active_rows list(rows);
+  const auto indices = [&] {
+    return std::vector<std::uint32_t>(list.indices().begin(), list.indices().end());
+  };
+  CHECK(bool(list.assign_nonzero(by_row)));
+  CHECK(indices() == right);
+  CHECK(bool(list.assign(by_row, [](float v) { return v > 0.5f; })));
+  CHECK(indices() == std::vector<std::uint32_t>{3});
+  CHECK(bool(list.assign_nonzero(by_column)));
+  CHECK(indices() == right);
+  CHECK(list.size() == rows);
+  CHECK(list.count() == 3);
+
+  CHECK(sk::active_rows::make(-1).error().code == sk::errc::bad_argument);
+  const std::vector<float> w(2800, 1.f);
+  std::vector<float> y(12);
+  const sk::dense_view<float> yv(y.data(), 4, 3);
+  const sk::dense_view<const float, sk::col_major> wv(w.data(), 4, rows);
+  CHECK(bool(sk::check(wv, list.of(by_row), yv)));
+  CHECK(sk::check(wv, list.of(by_row), sk::dense_view(y.data(), 4, 2)).code ==
+        sk::errc::shape_mismatch);
+  CHECK(sk::check(sk::dense_view<const float, sk::col_major>(w.data(), 4, rows - 1),
+                  list.of(by_row), yv)
+            .code == sk::errc::shape_mismatch);
+  CHECK(sk::check(wv, list.of(sk::dense_view<float>(x.data(), rows - 1, 3)), yv).code ==
+        sk::errc::shape_mismatch);
+  sk::active_rows small(rows - 1);
+  CHECK(small.assign_nonzero(by_row).code == sk::errc::length_mismatch);
+  CHECK(small.count() == 0);
+}
+
+/// Y = W X from guarded arrays, features that no token needs poisoned, against exact sums.
+template <class T, class LX, class LY>
+void check_tokens(index_t rows, index_t cols, index_t tokens, double active_share,
+                  bool with_infinity, edge side, rng& random) {
+  CAPTURE(rows);
+  CAPTURE(cols);
+  CAPTURE(tokens);
+  const index_t ld = rows + 1;
+  guarded<T> w(cols > 0 ? (cols - 1) * ld + rows : 0, side);
+  w.fill(std::numeric_limits<T>::quiet_NaN());
+  guarded<T> x(cols * tokens, side);
+  const auto layout = [](index_t r, index_t c, auto tag) {
+    return sk::dense_view<T, decltype(tag)>(nullptr, r, c).ld();
+  };
+  const sk::dense_view<T, LX> xv(x.data(), cols, tokens, layout(cols, tokens, LX{}));
+  std::vector<T> expected(static_cast<std::size_t>(rows * tokens), T{0});
+  for (index_t k = 0; k < cols; ++k) {
+    const bool used = random.chance(active_share);
+    for (index_t j = 0; j < tokens; ++j) {
+      xv(k, j) = used && random.chance(0.8) ? static_cast<T>(random.between(1, 4)) : T{0};
+    }
+    if (used) xv(k, random.below(tokens)) = T{2};
+    if (used && with_infinity && k % 5 == 1) xv(k, tokens / 2) = std::numeric_limits<T>::infinity();
+    for (index_t r = 0; used && r < rows; ++r) {
+      const T weight = static_cast<T>(random.between(0, 3));
+      w[k * ld + r] = weight;
+      for (index_t j = 0; j < tokens && weight != T{0}; ++j) {
+        expected[static_cast<std::size_t>(j * rows + r)] += weight * xv(k, j);
+      }
+    }
+  }
+  w.freeze();
+  x.freeze();
+  sk::active_rows list(cols);
+  REQUIRE(bool(list.assign_nonzero(xv)));
+  guarded<T> y(rows * tokens, side);
+  y.fill(std::numeric_limits<T>::quiet_NaN());
+  const sk::dense_view<T, LY> yv(y.data(), rows, tokens, layout(rows, tokens, LY{}));
+  sk::multiply(sk::dense_view<const T, sk::col_major>(w.data(), rows, cols, ld), list.of(xv), yv);
+  index_t wrong = 0;
+  for (index_t r = 0; r < rows; ++r) {
+    for (index_t j = 0; j < tokens; ++j) {
+      wrong += yv(r, j) == expected[static_cast<std::size_t>(j * rows + r)] ? 0 : 1;
+    }
+  }
+  CHECK(wrong == 0);
+  CHECK(y.intact());
+}
+
+TEST_CASE("tiles of tokens: every tail of rows and tokens") {
+  rng random(13);
+  for (index_t tokens = 1; tokens < 15; ++tokens) {
+    const edge side = tokens % 2 == 0 ? edge::left : edge::right;
+    for (const index_t rows : {1, 7, 16, 33, 70}) {
+      check_tokens<float, sk::row_major, sk::row_major>(rows, 40, tokens, 0.6, false, side, random);
+      check_tokens<float, sk::col_major, sk::col_major>(rows, 33, tokens, 0.6, true, side, random);
+    }
+    check_tokens<double, sk::col_major, sk::row_major>(45, 17, tokens, 0.9, true, side, random);
+  }
+  for (const index_t tokens : {47, 48, 49, 97}) {
+    check_tokens<float, sk::row_major, sk::row_major>(300, 35, tokens, 0.5, true, edge::right, random);
+    check_tokens<double, sk::col_major, sk::row_major>(150, 35, tokens, 0.5, false, edge::left, random);
+  }
+  check_tokens<float, sk::col_major, sk::col_major>(7000, 20, 2, 0.5, false, edge::right, random);
+  check_tokens<float, sk::col_major, sk::col_major>(20, 0, 5, 0.5, false, edge::right, random);
+  check_tokens<float, sk::col_major, sk::col_major>(20, 30, 5, 0.0, false, edge::right, random);
+}
+
+TEST_CASE("the bits of a token do not depend on its tile or on threads") {
+  rng random(14);
+  const index_t rows = 201, cols = 90, tokens = 61;
+  const std::vector<float> w = make_dense<float>(rows, cols, random);
+  std::vector<float> x = make_dense<float>(cols, tokens, random);
+  const sk::dense_view<float> xv(x.data(), cols, tokens);
+  for (index_t j = 0; j < tokens; ++j) xv(7, j) = xv(50, j) = 0.f;
+  const sk::dense_view<const float, sk::col_major> wv(w.data(), rows, cols);
+  sk::active_rows list(cols);
+  REQUIRE(bool(list.assign_nonzero(xv)));
+  std::vector<float> all(static_cast<std::size_t>(rows * tokens), not_a_number);
+  const sk::dense_view<float> yv(all.data(), rows, tokens);
+  sk::multiply(wv, list.of(xv), yv);
+  std::vector<float> again(all.size(), not_a_number);
+  const auto backwards = [](index_t tasks, const auto& f) {
+    for (index_t t = tasks; t-- > 0;) f(t, index_t{0});
+  };
+  sk::multiply(sk::par(backwards), wv, list.of(xv), sk::dense_view<float>(again.data(), rows, tokens));
+  CHECK(all == again);
+  // Two tokens of it, beside one of Inf.
+  for (const index_t first : {0, 5, 58}) {
+    std::vector<float> some(static_cast<std::size_t>(cols * 3), infinity);
+    const sk::dense_view<float> sv(some.data(), cols, 3);
+    for (index_t k = 0; k < cols; ++k) {
+      for (index_t j = 0; j < 2; ++j) sv(k, j) = xv(k, first + j);
+    }
+    std::vector<float> out(static_cast<std::size_t>(rows * 3), not_a_number);
+    const sk::dense_view<float> ov(out.data(), rows, 3);
+    sk::multiply(wv, list.of(sv), ov);
+    index_t wrong = 0;
+    for (index_t r = 0; r < rows; ++r) {
+      wrong += ov(r, 0) == yv(r, first) && ov(r, 1) == yv(r, first + 1) ? 0 : 1;
+    }
+    CHECK(wrong == 0);
+  }
+}
+
 }  // namespace

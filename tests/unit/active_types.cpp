@@ -1,5 +1,5 @@
-// Active sets with weights of bf16, f16 and s8, with W in 16 x 1 blocks, and with a set for each
-// column: exact products of guarded arrays; what is not active or no entry is never looked at;
+// Active sets with weights of bf16, f16 and s8, with W in 16 x 1 blocks, with a set for each column,
+// and with one list of rows for all: exact products of guarded arrays; what is not active or no entry is never looked at;
 // refusals.
 #include <doctest/doctest.h>
 
@@ -84,6 +84,22 @@ void check_columns(index_t m, index_t k, double share, edge e, rng& random) {
     }
   }
   CHECK(rows.data.intact());
+  CHECK(columns.data.intact());
+  CHECK(wrong == 0);
+
+  // The same tokens with one list of features for all.
+  matrix<TX, sk::col_major> tokens(k, sets, 1, e);
+  for (index_t c = 0; c < k; ++c) {
+    for (index_t j = 0; j < sets; ++j) tokens.view()(c, j) = x[at(j)][at(c)];
+  }
+  sk::active_rows features(k);
+  REQUIRE(features.assign_nonzero(tokens.const_view()));
+  columns.data.fill(made_of<TY>(99));
+  REQUIRE(sk::check(weights, features.of(tokens.const_view()), columns.view()));
+  sk::multiply(weights, features.of(tokens.const_view()), columns.view());
+  for (index_t r = 0; r < m; ++r) {
+    for (index_t j = 0; j < sets; ++j) wrong += value_of(columns.view()(r, j)) != expected(r, j);
+  }
   CHECK(columns.data.intact());
   CHECK(wrong == 0);
 }

@@ -3,6 +3,7 @@
 
 #include "active/blocks.hpp"
 #include "active/columns.hpp"
+#include "active/tokens.hpp"
 #include "blocks/gemv.hpp"
 #include "blocks/panel.hpp"
 #include "dense/external.hpp"

@@ -94,6 +94,16 @@ SPARSEKIT_INLINE bool is_finite_sum(S value) {
   }
 }
 
+/// x, or zero where a zero weight meets an Inf or NaN.
+template <class S>
+SPARSEKIT_INLINE S visible_sum(S weight, S x) {
+  if constexpr (std::is_integral_v<S>) {
+    return x;
+  } else {
+    return visible(weight, x);
+  }
+}
+
 template <class Arch, class T>
 struct gemv_active {
   using sum = sum_of_t<T>;
@@ -219,13 +229,6 @@ struct gemv_active {
         chain[j % 2] = add_product<one>(seen, weight, chain[j % 2]);
       }
       sums[r] = N == 1 ? chain[0] : chain[0] + chain[1];
-    }
-  }
-  static SPARSEKIT_INLINE sum visible_sum(sum weight, sum x) {
-    if constexpr (std::is_integral_v<sum>) {
-      return x;
-    } else {
-      return visible(weight, x);
     }
   }
 };
