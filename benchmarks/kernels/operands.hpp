@@ -254,7 +254,7 @@ index_t entries_of(const View& a) {
 /// Memory of an operand: what a kernel reads of it.
 template <class Owner>
 index_t bytes_of(const Owner& o) {
-  using view = decltype(o.view());
+  using view = std::remove_cvref_t<decltype(o.view())>;
   constexpr index_t value = index_t{sizeof(typename view::value_type)};
   if constexpr (requires { o.bytes().size(); }) {
     return o.bytes().size();

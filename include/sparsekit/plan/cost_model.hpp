@@ -315,7 +315,8 @@ class cost_model {
     if (v.n == 1) {
       return {0, {v.nnz, v.m, v.k, 1, beyond_l2(bytes), beyond_l3(bytes), v.m * v.surprise()}};
     }
-    return rows_alone(v, bytes, kernels::csr_tile, v.panels(kernels::csr_tile), true, 1);
+    constexpr int registers = kernels::csr_tile::registers;
+    return rows_alone(v, bytes, registers, v.panels(registers), true, 1);
   }
 
   static cost_terms wide(const counts& v) {
