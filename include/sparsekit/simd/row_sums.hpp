@@ -32,9 +32,10 @@ struct row_sums {
   }
   template <class Index>
   static SPARSEKIT_INLINE reg add_first(reg s, index_t n, const T* v, const T* x, const Index* c) {
-    for (index_t i = 0; i < n; ++i) {
-      s.at[i] = one::fma(v[i], x[static_cast<index_t>(c[i])], s.at[i]);
-    }
+    // Numbered by constants, or the sums would live in memory.
+    unroll<4>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+      if (i < n) s.at[i] = one::fma(v[i], x[static_cast<index_t>(c[i])], s.at[i]);
+    });
     return s;
   }
   template <class Index>
