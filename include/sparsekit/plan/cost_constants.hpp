@@ -128,8 +128,8 @@ inline constexpr cost_constants cost_avx512 = {{
 }};
 // clang-format on
 
-/// The table of an ISA and a type. Scalar and NEON builds have AVX2's until they are calibrated: without vector
-/// instructions all forms take about as long a multiplication, and dense is priced too high.
+/// The table of an ISA and a type. Scalar and NEON builds have AVX2's until they are calibrated, which price dense
+/// too high there: cost_model bounds what they say.
 template <class Arch, class T>
 constexpr const cost_constants& default_constants() {
   if constexpr (std::is_same_v<Arch, arch::avx512>) {

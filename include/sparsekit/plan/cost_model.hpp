@@ -10,6 +10,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "../kernels/blocks/sums.hpp"
 #include "../kernels/dense/packed.hpp"
@@ -46,7 +47,10 @@ class cost_model {
 
   /// The model of this translation unit's ISA.
   static cost_model native() { return cost_model(default_constants<native_arch, T>()); }
-  explicit cost_model(const cost_constants& constants) : c_(constants) {}
+  explicit cost_model(const cost_constants& constants) : c_(constants) {
+    constexpr bool has_own = std::is_same_v<native_arch, arch::avx2> || std::is_same_v<native_arch, arch::avx512>;
+    borrowed_ = !has_own && std::memcmp(&constants, &default_constants<native_arch, T>(), sizeof constants) == 0;
+  }
 
   /// Microseconds of one multiply with n columns.
   double predict(const form_choice& f, const pattern_statistics& s, index_t n) const {
@@ -54,6 +58,13 @@ class cost_model {
     const auto& c = c_.of[static_cast<int>(f.kind)][t.regime];
     double ns = 0;
     for (int i = 0; i < cost_terms_count; ++i) ns += c[i] * t.count[static_cast<std::size_t>(i)];
+    if (borrowed_ && f.kind != form::dense) {
+      // Constants of another ISA err by more than what tells forms apart near break-even. No form multiplies
+      // faster than dense: it gains by multiplying less.
+      const double elements = static_cast<double>(s.shape.rows) * static_cast<double>(s.shape.cols);
+      const double left = elements > 0 ? static_cast<double>(s.nnz) / elements : 0;
+      return std::max(1e-3 * ns, 1.1 * left * predict({form::dense}, s, n));
+    }
     return 1e-3 * ns;
   }
 
@@ -356,6 +367,7 @@ class cost_model {
 
  private:
   cost_constants c_;
+  bool borrowed_ = false;  ///< the constants are of another ISA
 };
 
 SPARSEKIT_EXEC_END_IN_V0
