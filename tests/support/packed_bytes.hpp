@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <cstring>
 #include <sparsekit/formats/csr.hpp>
 #include <sparsekit/formats/packed_bytes.hpp>
@@ -42,6 +43,20 @@ inline void seal(std::byte* bytes, sparsekit::index_t size) {
   const bool inside = h.total_bytes >= sparsekit::index_t{sizeof h} && h.total_bytes <= size;
   h.checksum = sparsekit::packed_checksum_of(bytes, inside ? h.total_bytes : size);
   std::memcpy(bytes, &h, sizeof h);
+}
+
+/// Changes each byte of good packed bytes in turn, the checksum right behind the header's first words.
+/// is_refused(bytes) tells whether they are refused, and uses them if not. How many were.
+template <class F>
+int count_refused(sparsekit::array_view<const std::byte> good, F&& is_refused) {
+  int refused = 0;
+  for (sparsekit::index_t i = 0; i < good.size(); ++i) {
+    auto bytes = aligned_copy(good);
+    bytes[i] ^= std::byte{0x81};
+    if (i >= sparsekit::index_t{offsetof(sparsekit::packed_header, rows)}) seal(bytes.data(), bytes.size());
+    refused += is_refused(sparsekit::array_view<const std::byte>(bytes.view())) ? 1 : 0;
+  }
+  return refused;
 }
 
 }  // namespace sparsekit_test

@@ -19,6 +19,21 @@ struct panel_split {
   constexpr index_t begin(index_t p) const { return registers * p / panels; }
 };
 
+/// f(first register, last register, first group, last group, worker): a task is one panel of X and
+/// a range of the `groups` of rows; each re-lays its panel for itself. `work`: multiplications of
+/// all.
+template <class Policy, class F>
+void run_panel_tasks(const Policy& policy, const panel_split& split, index_t work, index_t groups,
+                     const F& f) {
+  const index_t parts = ceil_div(task_count(policy, work, split.panels * groups), split.panels);
+  run_tasks(policy, split.panels * parts, [&](index_t task, index_t worker) {
+    const index_t panel = task / parts;
+    const index_t part = task % parts;
+    f(split.begin(panel), split.begin(panel + 1), groups * part / parts,
+      groups * (part + 1) / parts, worker);
+  });
+}
+
 /// `rows` rows of sums, `width` apart, into rows r0 and on of Y and columns [column, column +
 /// columns). Sums must be readable up to full registers in both directions.
 template <class Lanes, class S, class Output>

@@ -128,8 +128,12 @@ inline constexpr cost_constants cost_avx512 = {{
 }};
 // clang-format on
 
-/// The table of an ISA and a type. Scalar and NEON builds have AVX2's until they are calibrated, which price dense
-/// too high there: cost_model bounds what they say.
+/// Whether the constants of an ISA were measured on it. The others borrow AVX2's until they are calibrated, which
+/// price dense too high there: cost_model bounds what they say.
+template <class Arch>
+inline constexpr bool has_own_constants = std::is_same_v<Arch, arch::avx2> || std::is_same_v<Arch, arch::avx512>;
+
+/// The table of an ISA and a type.
 template <class Arch, class T>
 constexpr const cost_constants& default_constants() {
   if constexpr (std::is_same_v<Arch, arch::avx512>) {

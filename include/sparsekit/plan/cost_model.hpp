@@ -47,10 +47,10 @@ class cost_model {
 
   /// The model of this translation unit's ISA.
   static cost_model native() { return cost_model(default_constants<native_arch, T>()); }
-  explicit cost_model(const cost_constants& constants) : c_(constants) {
-    constexpr bool has_own = std::is_same_v<native_arch, arch::avx2> || std::is_same_v<native_arch, arch::avx512>;
-    borrowed_ = !has_own && std::memcmp(&constants, &default_constants<native_arch, T>(), sizeof constants) == 0;
-  }
+  explicit cost_model(const cost_constants& constants)
+      : c_(constants),
+        borrowed_(!has_own_constants<native_arch> &&
+                  std::memcmp(&constants, &default_constants<native_arch, T>(), sizeof constants) == 0) {}
 
   /// Microseconds of one multiply with n columns.
   double predict(const form_choice& f, const pattern_statistics& s, index_t n) const {
@@ -367,7 +367,7 @@ class cost_model {
 
  private:
   cost_constants c_;
-  bool borrowed_ = false;  ///< the constants are of another ISA
+  bool borrowed_;  ///< the constants are of another ISA
 };
 
 SPARSEKIT_EXEC_END_IN_V0

@@ -119,16 +119,9 @@ struct spmm_nm_bytes {
   }
   template <class Call>
   static void run(const Call& c) {
-    const auto& a = c.a;
-    const panel_split split(c.x.cols(), lanes::width, registers);
-    const index_t wanted = task_count(c.policy, a.slots() * c.x.cols(), split.panels * a.slices());
-    const index_t parts = ceil_div(wanted, split.panels);
-    run_tasks(c.policy, split.panels * parts, [&](index_t task, index_t worker) {
-      const index_t panel = task / parts;
-      const index_t part = task % parts;
-      run_panel(c, split.begin(panel), split.begin(panel + 1), a.slices() * part / parts,
-                a.slices() * (part + 1) / parts, worker);
-    });
+    run_panel_tasks(c.policy, panel_split(c.x.cols(), lanes::width, registers),
+                    c.a.slots() * c.x.cols(), c.a.slices(),
+                    [&](auto... ranges) { run_panel(c, ranges...); });
   }
 
  private:

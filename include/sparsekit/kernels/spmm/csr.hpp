@@ -29,15 +29,8 @@ struct csr_tile {
       simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE { sum[j] = Lanes::zero(); });
       const index_t end = static_cast<index_t>(a.row_ptr[r + 1]);
       for (index_t p = static_cast<index_t>(a.row_ptr[r]); p < end; ++p) {
-        const auto value = Lanes::broadcast(a.values[p]);
-        const T* row = x + static_cast<index_t>(a.columns[p]) * stride;
-        simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-          if constexpr (MaskX && j == Registers - 1) {
-            sum[j] = Lanes::fma(value, Lanes::load(tail, row + j * w), sum[j]);
-          } else {
-            sum[j] = Lanes::fma(value, Lanes::load(row + j * w), sum[j]);
-          }
-        });
+        add_entry<Lanes, Registers, MaskX, T>(
+            a.values[p], x + static_cast<index_t>(a.columns[p]) * stride, tail, sum);
       }
       if constexpr (along_rows) {
         simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {

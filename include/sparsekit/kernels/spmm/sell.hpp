@@ -26,15 +26,8 @@ struct sell_tile {
       typename Lanes::reg sum[Registers];
       simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE { sum[j] = Lanes::zero(); });
       for (index_t n = static_cast<index_t>(a.lengths[i]); n > 0; --n, p += height) {
-        const auto value = Lanes::broadcast(a.values[p]);
-        const T* row = x + static_cast<index_t>(a.columns[p]) * stride;
-        simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-          if constexpr (MaskX && j == Registers - 1) {
-            sum[j] = Lanes::fma(value, Lanes::load(tail, row + j * w), sum[j]);
-          } else {
-            sum[j] = Lanes::fma(value, Lanes::load(row + j * w), sum[j]);
-          }
-        });
+        add_entry<Lanes, Registers, MaskX, T>(
+            a.values[p], x + static_cast<index_t>(a.columns[p]) * stride, tail, sum);
       }
       put_row<Lanes, Registers, T>(sum, static_cast<index_t>(a.row_order[i]), column, columns, out);
     }

@@ -34,6 +34,21 @@ SPARSEKIT_INLINE void run_tile(const A& a, const T* x, index_t stride, index_t g
   });
 }
 
+/// sum[j] += value times register j of a row of X. MaskX: the last one under `tail`.
+template <class Lanes, int Registers, bool MaskX, class T>
+SPARSEKIT_INLINE void add_entry(T value, const T* row, typename Lanes::mask tail,
+                                typename Lanes::reg (&sum)[Registers]) {
+  const auto factor = Lanes::broadcast(value);
+  simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+    constexpr index_t at = j * Lanes::width;
+    if constexpr (MaskX && j == Registers - 1) {
+      sum[j] = Lanes::fma(factor, Lanes::load(tail, row + at), sum[j]);
+    } else {
+      sum[j] = Lanes::fma(factor, Lanes::load(row + at), sum[j]);
+    }
+  });
+}
+
 /// A finished row of sums into Y, whatever its layout. MaskX as above.
 template <class Lanes, int Registers, class T, class Output>
 SPARSEKIT_INLINE void put_row(const typename Lanes::reg (&sum)[Registers], index_t row,

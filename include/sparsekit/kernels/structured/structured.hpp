@@ -52,16 +52,9 @@ struct spmm_structured_panel {
   template <class Call>
   static void run(const Call& c) {
     const index_t slices = c.a.rest.slices() > 0 ? c.a.rest.slices() : 1;
-    const index_t registers = ceil_div(c.x.cols(), lanes::width);
-    const index_t panels = ceil_div(registers, nm_panel_registers);
-    const index_t wanted = task_count(c.policy, c.a.rest.slots() * c.x.cols(), panels * slices);
-    const index_t parts = ceil_div(wanted, panels);
-    run_tasks(c.policy, panels * parts, [&](index_t task, index_t worker) {
-      const index_t panel = task / parts;
-      const index_t part = task % parts;
-      run_panel(c, registers * panel / panels, registers * (panel + 1) / panels,
-                slices * part / parts, slices * (part + 1) / parts, worker);
-    });
+    run_panel_tasks(c.policy, panel_split(c.x.cols(), lanes::width, nm_panel_registers),
+                    c.a.rest.slots() * c.x.cols(), slices,
+                    [&](auto... ranges) { run_panel(c, ranges...); });
   }
 
  private:
