@@ -105,10 +105,9 @@ layer* make_panels(weights_kind kind, index_t m, index_t k, index_t n, const flo
     return new panel_convolution<packed>(sk::pack_dense(dense).value(), bias, act, x, y, n);
   }
   using packed = sk::packed_matrix<float>;
-  const auto csr = sk::csr_matrix<float>::from_dense(dense).value();
-  packed quads(csr.shape(), csr.nnz(),
-               sk::pack_quads(sk::seq, csr.view(), sk::quad_shape{512, 128, 1}).value());
-  return new panel_convolution<packed>(std::move(quads), bias, act, x, y, n);
+  return new panel_convolution<packed>(
+      sk::pack(sk::csr_matrix<float>::from_dense(dense).value(), {.columns = {n}}).value(), bias,
+      act, x, y, n);
 }
 
 }  // namespace

@@ -11,16 +11,18 @@
 //
 //   X(k, n) at data[(n / width * rows + k) * width + n % width]
 //
-// Nothing is strided, so rows do not share cache sets, and quads read X where it lies (on AVX2 1.2
-// and 1.07 times as fast on the layers of two pruned networks). Behind the last column the last
-// panel has room that multiply neither reads nor writes. Inf and NaN are looked for in each panel
-// when it is multiplied, by one pass of loads over what then is in L1: the view carries no state
-// that could be stale. For W of pack() (with quads) and of pack_dense(), f32 and f64.
+// Nothing is strided, so rows do not share cache sets, and kernels read X where it lies (quads on
+// AVX2 1.2 and 1.07 times as fast on the layers of two pruned networks). Behind the last column the
+// last panel has room that multiply neither reads nor writes. Quads look for Inf and NaN in each
+// panel when it is multiplied, by one pass of loads over what then is in L1: the view carries no
+// state that could be stale. For W of pack() (with quads or wide rows) and of pack_dense(), f32 and
+// f64.
 #pragma once
 
 #include "check.hpp"
 #include "kernels/dense/packed.hpp"
 #include "kernels/spmm/quads.hpp"
+#include "kernels/spmm/wide.hpp"
 #include "multiply.hpp"
 
 namespace sparsekit {
@@ -113,6 +115,7 @@ namespace operands {
 
 template <class T>
 index_t panel_width_of(const packed_view<T>& a) {
+  if (a.has_wide()) return kernels::spmm_packed_wide<native_arch, std::remove_cv_t<T>>::width;
   const index_t most = kernels::quad_registers<native_arch>(a.has_quads() ? a.quads.interleave : 1);
   return most * simd::lanes<native_arch, std::remove_cv_t<T>>::width;
 }
@@ -120,18 +123,28 @@ template <class T>
 index_t panel_width_of(const packed_dense_view<T>&) {
   return kernels::gemm_packed_dense_columns<native_arch, std::remove_cv_t<T>>::width;
 }
-/// The kernel that multiplies panels, and whether it can for this matrix.
+/// The kernels that multiply panels: whether they can for this matrix, and one panel.
 template <class A>
 struct panel_kernel;
 template <class T>
 struct panel_kernel<packed_view<T>> {
-  using type = kernels::spmm_packed_quads<native_arch, std::remove_cv_t<T>>;
-  static bool suits(const packed_view<T>& a) { return a.has_quads(); }
+  static bool suits(const packed_view<T>& a) { return a.has_quads() || a.has_wide(); }
+  template <class Call>
+  static void run(const Call& c) {
+    if (c.a.has_wide()) {
+      kernels::spmm_packed_wide<native_arch, std::remove_cv_t<T>>::run(c);
+    } else {
+      kernels::spmm_packed_quads<native_arch, std::remove_cv_t<T>>::run(c);
+    }
+  }
 };
 template <class T>
 struct panel_kernel<packed_dense_view<T>> {
-  using type = kernels::gemm_packed_dense_columns<native_arch, std::remove_cv_t<T>>;
   static bool suits(const packed_dense_view<T>&) { return true; }
+  template <class Call>
+  static void run(const Call& c) {
+    kernels::gemm_packed_dense_columns<native_arch, std::remove_cv_t<T>>::run(c);
+  }
 };
 template <class A>
 concept panel_matrix = matrix_like<A> && !is_narrow<typename matrix_t<A>::value_type> &&
@@ -219,12 +232,12 @@ void multiply(const Policy& policy, const A& a, dense_view<TX, LX> x, dense_view
   using T = typename view::value_type;
   static_assert(std::is_same_v<std::remove_const_t<TX>, T> && std::is_same_v<TY, T>,
                 "A, X and Y need one element type");
-  using kernel = typename operands::panel_kernel<view>::type;
+  using kernel = operands::panel_kernel<view>;
   const auto epilogue = operands::epilogue_in(optional...);
   using shifted = operands::panel_epilogue<std::remove_const_t<decltype(epilogue)>>;
   const scratch_memory scratch = operands::scratch_in(optional...);
   SPARSEKIT_ASSERT(w.rows() == y.rows() && w.cols() == x.rows() && x.cols() == y.cols());
-  SPARSEKIT_ASSERT(operands::panel_kernel<view>::suits(w));
+  SPARSEKIT_ASSERT(kernel::suits(w));
   if (y.rows() == 0 || y.cols() == 0) return;
   const index_t width = operands::width_of(x, y);
   run_tasks(policy, ceil_div(y.cols(), width), [&](index_t p, index_t worker) {
@@ -239,7 +252,7 @@ void multiply(const Policy& policy, const A& a, dense_view<TX, LX> x, dense_view
 }
 
 /// What multiply with panels would assert, as sk::check of other operands; also: panels of two
-/// widths, and W without quads (unsupported).
+/// widths, and W that has neither quads nor wide rows (unsupported).
 template <operands::panel_matrix A, class TX, class LX, class TY, class LY, class... Optional>
 requires operands::panel_layouts<LX, LY> status check(const A& a, const dense_view<TX, LX>& x,
                                                       const dense_view<TY, LY>& y,
@@ -247,7 +260,9 @@ requires operands::panel_layouts<LX, LY> status check(const A& a, const dense_vi
   const auto w = operands::matrix(a);
   using view = std::remove_cvref_t<decltype(w)>;
   if (!operands::panel_kernel<view>::suits(w)) {
-    return {.code = errc::unsupported, .object = "packed", .detail = "panels without quads"};
+    return {.code = errc::unsupported,
+            .object = "packed",
+            .detail = "panels without quads or wide rows"};
   }
   if (status s = operands::check_product(w, x, y, operands::epilogue_in(optional...)); !s) return s;
   if constexpr (std::is_same_v<LX, LY>) {

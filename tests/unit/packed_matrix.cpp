@@ -1,6 +1,6 @@
-// A whole packed_matrix as bytes: saved, read back and multiplied by this instruction set and by scalar code,
-// truncated, damaged; and wide rows, the form for very sparse weights: every tail, layout and kernel, what is
-// not in the pattern, damage.
+// A whole packed_matrix as bytes: saved, read back and multiplied by this instruction set and by
+// scalar code, truncated, damaged; and wide rows, the form for very sparse weights: every tail,
+// layout and kernel, what is not in the pattern, damage.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -37,12 +37,18 @@ std::vector<T> product(const sk::packed_view<const T>& a, const std::vector<T>& 
   if (with_workspace) {
     memory = {.shared = scratch.data(),
               .workers = scratch.data() + sk::round_up(need.shared, 64),
-              .shared_bytes = need.shared, .worker_bytes = need.per_worker, .worker_count = 1};
+              .shared_bytes = need.shared,
+              .worker_bytes = need.per_worker,
+              .worker_count = 1};
   }
   const sk::kernels::call<sk::sequential_policy, sk::packed_view<const T>, T, X, Y,
                           sk::identity_epilogue>
-      call{sk::seq, a, sk::dense_view<const T, X>(x.data(), a.cols(), n, x_ld),
-           sk::dense_view<T, Y>(y.data(), a.rows(), n, y_ld), {}, memory};
+      call{sk::seq,
+           a,
+           sk::dense_view<const T, X>(x.data(), a.cols(), n, x_ld),
+           sk::dense_view<T, Y>(y.data(), a.rows(), n, y_ld),
+           {},
+           memory};
   REQUIRE(sk::kernels::run_selected<Arch>(call));
   return y;
 }
@@ -82,8 +88,8 @@ sk::packed_matrix<T> wide_only(const csr_arrays<T>& a) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("wide rows multiply exactly, in all layouts, with and without workspace", T, float,
-                   double) {
+TEST_CASE_TEMPLATE("wide rows multiply exactly, in all layouts, with and without workspace", T,
+                   float, double) {
   rng random(1);
   for (double density : {0.0, 0.02, 0.3}) {
     for (index_t rows : {1, 7, 8, 61, 530}) {
@@ -178,7 +184,33 @@ TEST_CASE("wide rows: limits and failing allocations") {
   CHECK(sk::pack(broad, {.columns = {64}}).value().wide().empty());  // quads instead
 }
 
-TEST_CASE("pack() takes wide rows where almost everything is zero, quads elsewhere") {
+TEST_CASE("wide rows: the same bits wherever X lies in memory") {
+  rng random(15);
+  const auto a = weights<float>(61, 90, 0.3, 16);
+  const auto w = wide_only(a);
+  sk::workspace ws(w, {.max_columns = 64});
+  const auto x = make_dense<float>(90, 64, random);
+  const auto all = product<sk::native_arch, float>(w.view(), x, 64);
+  for (index_t n : {64, 61}) {
+    for (std::size_t offset : {std::size_t{1}, std::size_t{4}}) {
+      CAPTURE(offset);
+      std::vector<float> moved(x.size() + offset), y(static_cast<std::size_t>(61 * n));
+      std::copy(x.begin(), x.end(), moved.begin() + static_cast<std::ptrdiff_t>(offset));
+      sk::multiply(w, sk::dense_view<const float>(moved.data() + offset, 90, n, 64),
+                   sk::dense_view<float>(y.data(), 61, n), ws);
+      int different = 0;
+      for (index_t r = 0; r < 61; ++r) {
+        different +=
+            std::memcmp(&y[static_cast<std::size_t>(r * n)], &all[static_cast<std::size_t>(r * 64)],
+                        static_cast<std::size_t>(n) * sizeof(float)) != 0;
+      }
+      CHECK(different == 0);
+    }
+  }
+}
+
+TEST_CASE(
+    "pack() takes wide rows where rows are short or almost everything is zero, quads elsewhere") {
   const auto sparse = weights<float>(300, 400, 0.01, 7);
   const auto dense = weights<float>(300, 400, 0.4, 8);
   for (auto target : {sk::pack_target::avx2, sk::pack_target::avx512, sk::pack_target::native}) {
@@ -190,6 +222,20 @@ TEST_CASE("pack() takes wide rows where almost everything is zero, quads elsewhe
     CHECK(q.wide().empty());
     CHECK_FALSE(q.quads().empty());
   }
+  const auto is_wide = [](const csr_arrays<float>& a, sk::column_counts columns,
+                          sk::pack_target target) {
+    return !sk::pack(view_of(a), {.columns = columns, .target = target}).value().wide().empty();
+  };
+  // AVX2 also takes short rows, for a full panel of columns, and rows of X that are used a few
+  // times.
+  const auto layer = weights<float>(48, 64, 0.3, 10);
+  CHECK(is_wide(layer, {2304}, sk::pack_target::avx2));
+  CHECK_FALSE(is_wide(layer, {8}, sk::pack_target::avx2));
+  CHECK_FALSE(is_wide(layer, {8, 2304}, sk::pack_target::avx2));
+  CHECK_FALSE(is_wide(layer, {2304}, sk::pack_target::avx512));
+  const auto flat = weights<float>(16, 3000, 0.05, 11);
+  CHECK(is_wide(flat, {16}, sk::pack_target::avx2));
+  CHECK_FALSE(is_wide(flat, {16}, sk::pack_target::neon));
   // Few columns and many: one form each.
   const auto both = sk::pack(view_of(sparse), {.columns = {1, 128}}).value();
   rng random(9);
@@ -199,8 +245,8 @@ TEST_CASE("pack() takes wide rows where almost everything is zero, quads elsewhe
   }
 }
 
-TEST_CASE_TEMPLATE("a whole matrix: saved, read back, multiplied by every instruction set", T, float,
-                   double) {
+TEST_CASE_TEMPLATE("a whole matrix: saved, read back, multiplied by every instruction set", T,
+                   float, double) {
   rng random(10);
   for (double density : {0.005, 0.1, 0.5}) {
     const auto a = weights<T>(90, 400, density, 11);
@@ -249,7 +295,8 @@ TEST_CASE("a matrix that moves takes its view along and leaves none behind") {
 }
 
 TEST_CASE("the bytes for one target are the same whoever writes them") {
-  // The sums were written by AVX2; every configuration of the tests, scalar and AArch64 included, repeats them.
+  // The sums were written by AVX2; every configuration of the tests, scalar and AArch64 included,
+  // repeats them.
   const auto a = weights<float>(100, 300, 0.2, 12);
   const auto sum = [&](sk::column_counts columns, sk::pack_target target) {
     const auto bytes =
@@ -264,7 +311,8 @@ TEST_CASE("the bytes for one target are the same whoever writes them") {
 
 TEST_CASE("a whole matrix: every truncation and every flipped bit is refused, versions are named") {
   const auto a = weights<float>(9, 30, 0.2, 13);
-  const auto w = sk::pack(view_of(a), {.columns = {1, 16}}).value();
+  const auto w =
+      sk::pack(view_of(a), {.columns = {1, 16}, .target = sk::pack_target::avx512}).value();
   const auto saved = w.save().value();
   const auto code = [](sk::array_view<const std::byte> b) {
     return sk::packed_matrix<float>::view_of(b).error().code;
@@ -302,7 +350,10 @@ TEST_CASE("a whole matrix: every truncation and every flipped bit is refused, ve
   CHECK(change([](sk::packed_header& h) { h.form = sk::packed_form::quads; }) ==
         sk::errc::unsupported);
   CHECK(change([](sk::packed_header& h) { ++h.rows; }) == sk::errc::corrupt);
-  CHECK(change([](sk::packed_header& h) { h.nnz = 0; h.slots = 0; }) == sk::errc::corrupt);
+  CHECK(change([](sk::packed_header& h) {
+          h.nnz = 0;
+          h.slots = 0;
+        }) == sk::errc::corrupt);
   CHECK(change([](sk::packed_header& h) { h.section_count = 3; }) == sk::errc::corrupt);
   CHECK(change([](sk::packed_header& h) {
           for (auto& s : h.sections) s.bytes = 0;
@@ -318,9 +369,9 @@ TEST_CASE("damage behind valid checksums is refused or harmless") {
   rng random(15);
   const std::vector<float> x(50 * 16, 1.f);
   for (bool wide : {true, false}) {
-    const auto w = wide ? wide_only(a)
-                        : sk::pack(view_of(weights<float>(21, 50, 0.3, 16)), {.columns = {16}})
-                              .value();
+    const auto w =
+        wide ? wide_only(a)
+             : sk::pack(view_of(weights<float>(21, 50, 0.3, 16)), {.columns = {16}}).value();
     auto bytes = aligned_copy(w.save().value().view());
     sk::packed_header outer;
     std::memcpy(&outer, bytes.data(), sizeof outer);

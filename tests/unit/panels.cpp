@@ -1,6 +1,6 @@
-// The panel layout: products of quads and of packed dense weights with X, Y or both as panels,
-// every tail, exact, all operands between guard pages; what lies behind the last column; Inf in X;
-// epilogues by column; conversions; named errors.
+// The panel layout: products of quads, wide rows and packed dense weights with X, Y or both as
+// panels, every tail, exact, all operands between guard pages; what lies behind the last column;
+// Inf in X; epilogues by column; conversions; named errors.
 #include <doctest/doctest.h>
 
 #include <limits>
@@ -133,6 +133,10 @@ void check_type() {
         check_product(p, dense, sk::panel_width(dense), e, sk::seq, 1);
         check_product(p, quads, sk::panel_width(quads), e, sk::par(in_turn), 3);
         check_product(p, quads, index_t{5}, e, sk::seq, 1);  // no kernel's width
+        const sk::packed_matrix<T> wide(csr.shape(), csr.nnz(), {}, {}, {},
+                                        sk::pack_wide(sk::seq, csr.view()).value());
+        check_product(p, wide, sk::panel_width(wide), e, sk::par(in_turn), 3);
+        check_product(p, wide, index_t{5}, e, sk::seq, 1);
       }
     }
   }
@@ -182,6 +186,10 @@ TEST_CASE("errors of panels are named") {
   constexpr index_t most = std::numeric_limits<index_t>::max();
   CHECK(sk::validate(panels(x.data(), 4, most, 16)).code == sk::errc::size_overflow);
   CHECK(sk::validate(panels(x.data(), most / 8, 20, 16)).code == sk::errc::size_overflow);
+  const auto csr = sk::csr_matrix<float>::from_dense(p.weights()).value();
+  const sk::packed_matrix<float> none(csr.shape(), csr.nnz(), {}, {},
+                                      sk::pack_spmv(csr.view()).value());
+  CHECK(sk::check(none, X, Y).code == sk::errc::unsupported);
   std::vector<float> short_bias(7);
   CHECK(sk::check(w, X, Y, sk::bias(short_bias)).code == sk::errc::length_mismatch);
 }

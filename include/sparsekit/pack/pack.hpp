@@ -100,13 +100,9 @@ quad_shape choose_quad_shape(const extents& shape, index_t nnz, const column_cou
 template <class T>
 bool prefers_wide(const extents& shape, index_t nnz, const pack_options& options) {
   if (shape.cols > wide_view<T>::max_cols) return false;
-  const double elements = static_cast<double>(shape.rows) * static_cast<double>(shape.cols);
-  const auto at = [&](index_t n) {
-    const index_t columns = n < 4096 ? n : 4096;
-    return static_cast<double>(nnz) <=
-           elements * packing::wide_density(options.target, columns * index_t{sizeof(T)});
-  };
-  return at(options.columns.least()) && at(options.columns.most());
+  if (nnz == 0) return true;
+  return packing::wide_wins<T>(options.target, shape, nnz, options.columns.least()) &&
+         packing::wide_wins<T>(options.target, shape, nnz, options.columns.most());
 }
 
 /// Whether a matrix is like pruned weights, with entries everywhere: then windows of x are well used.

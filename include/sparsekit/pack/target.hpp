@@ -25,21 +25,32 @@ constexpr pack_target resolved(pack_target target) {
                                                    : pack_target::scalar;
 }
 
-/// The density of entries below which wide rows are ahead of balanced quads, for rows of X of so many bytes.
+/// Whether wide rows are ahead of balanced quads for n columns, by the average of entries.
 ///
-/// avx2: measured on Zen 3, f32, four shapes. Speed of wide rows over quads at 95 / 98 % zeros: N = 8 .95 / 1.15,
-/// N = 16 .9 / 1.15, N = 32 1.05 / 1.3, N = 64 .8 / 1.2, N = 128 .7 / 1.05; at 90 % below .9 everywhere.
+/// avx2: on Zen 3 a load of X costs no more than an FMA while X stays in L1, and wide rows re-lay X only if they
+/// must. So they are ahead where rows are short, where a row of X is used too few times to pay for re-laying it, and
+/// at 97 % zeros: together within 1 to 3 % of the better form on pruned layers, random and structured matrices (mean
+/// time over it; quads alone 5 to 30 %). Column blocks, which keep the X of long rows in L1, bring wide rows to .85
+/// to 1 of quads there, no further.
 /// avx512: from a plain kernel and one that steps eight rows together, on Zen 5: at N = 16 ahead from 90 %, at
 /// 32 above, at 64 and more from 95 to 98 %. This kernel has not been timed there.
 /// Others have not been timed: only where hardly any two rows share a column.
-constexpr double wide_density(pack_target target, index_t row_bytes) {
+template <class T>
+constexpr bool wide_wins(pack_target target, const extents& shape, index_t nnz, index_t n) {
+  const double entries = static_cast<double>(nnz);
+  const double density = entries / (static_cast<double>(shape.rows) * static_cast<double>(shape.cols));
+  const bool is_f32 = sizeof(T) == 4;
   if (resolved(target) == pack_target::avx2) {
-    return row_bytes > 64 && row_bytes <= 128 ? 0.055 : 0.03;
+    const double a_row = entries / static_cast<double>(shape.rows);
+    const double a_column = entries / static_cast<double>(shape.cols);
+    const bool many = n >= (is_f32 ? 32 : 8);
+    return density <= 0.03 || a_column <= 6 || (many && density <= 0.5 && a_row <= (is_f32 ? 40 : 80));
   }
   if (resolved(target) == pack_target::avx512) {
-    return row_bytes <= 32 ? 0.03 : row_bytes <= 64 ? 0.11 : row_bytes <= 128 ? 0.08 : 0.04;
+    const index_t floats = is_f32 ? n : 2 * n;  // a row of X in 4-byte words
+    return density <= (floats <= 8 ? 0.03 : floats <= 16 ? 0.11 : floats <= 32 ? 0.08 : 0.04);
   }
-  return 0.03;
+  return density <= 0.03;
 }
 
 }  // namespace packing

@@ -99,6 +99,9 @@ struct spmm_packed_wide {
   /// Row-major X whose rows lie a multiple of this apart is re-laid all the same: they would share few sets
   /// of the L1 cache.
   static constexpr index_t bad_stride_bytes = 1024;
+  /// X whose registers straddle cache lines is re-laid if its rows are used so often: a load and a store of each
+  /// register save half a load an entry.
+  static constexpr index_t least_uses = 8;
 
   template <class Call>
   static constexpr bool along_rows = std::is_same_v<typename Call::y_layout, row_major>;
@@ -167,7 +170,11 @@ struct spmm_packed_wide {
     if (!std::is_same_v<typename Call::x_layout, row_major>) return false;
     if (!Call::has_workspace || !has_scratch(c)) return true;
     const index_t stride = c.x.ld() * index_t{sizeof(T)};
-    return stride % bad_stride_bytes != 0 || c.x.cols() <= width;
+    if (stride % bad_stride_bytes == 0 && c.x.cols() > width) return false;
+    constexpr std::uintptr_t bytes = static_cast<std::uintptr_t>(lanes::width) * sizeof(T);
+    const auto place =
+        reinterpret_cast<std::uintptr_t>(c.x.data()) | static_cast<std::uintptr_t>(stride);
+    return place % bytes == 0 || c.a.nnz() < least_uses * c.a.cols();
   }
 
   /// Columns of one panel by tiles of 8, 4, 2 and 1 registers; the last register may be partly filled.
