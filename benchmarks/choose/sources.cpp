@@ -43,7 +43,7 @@ std::vector<named_matrix> generated(int count, std::uint64_t seed) {
     g.seed = random.bits();
     g.zeros = levels[random.below(std::size(levels))];
     std::string group = "random";
-    const index_t kind = random.below(6);
+    const index_t kind = random.below(7);
     if (kind == 0) {
       const auto& pick = nm[random.below(std::size(nm))];
       g.pattern = sk::sample_pattern::groups;
@@ -54,6 +54,9 @@ std::vector<named_matrix> generated(int count, std::uint64_t seed) {
       g.pattern = sk::sample_pattern::blocks;
       g.shared = {index_t{1} << random.below(5), index_t{1} << random.below(5)};
       group = "blocks";
+    } else if (kind == 6) {
+      g.pattern = sk::sample_pattern::uneven;
+      group = "uneven";
     }
     char name[96];
     std::snprintf(name, sizeof name, "%s-%dx%d-%ldx%ld-%.2f", group.c_str(), static_cast<int>(g.shared.rows),
@@ -72,7 +75,18 @@ std::vector<named_matrix> from_smtx(const std::string& folder) {
   std::sort(paths.begin(), paths.end());
   std::vector<named_matrix> list;
   for (const std::string& path : paths) {
-    auto a = sk::io::read_smtx<float, std::int32_t, std::int64_t>(path).value();
+    const auto ones = sk::io::read_smtx<float, std::int32_t, std::int64_t>(path).value();
+    // The files hold no values, so that all are read as 1, which slices would store once and for all: weights differ.
+    const auto v = ones.view();
+    sk::buffer<std::int64_t> row_ptr;
+    sk::buffer<std::int32_t> columns;
+    sk::buffer<float> values;
+    if (!row_ptr.allocate(v.row_ptr.size()) || !columns.allocate(v.nnz()) || !values.allocate(v.nnz())) std::abort();
+    std::copy(v.row_ptr.begin(), v.row_ptr.end(), row_ptr.begin());
+    std::copy(v.columns.begin(), v.columns.end(), columns.begin());
+    sk::plan::sample_random random{static_cast<std::uint64_t>(v.nnz())};
+    for (float& value : values) value = static_cast<float>(0.5 + random.uniform());
+    csr_f32 a(v.shape, std::move(row_ptr), std::move(columns), std::move(values));
     list.push_back({std::filesystem::path(path).stem().string(), "dlmc", std::move(a), {}});
   }
   return list;

@@ -6,7 +6,8 @@
 //
 // Candidates are all packed forms (plan/form.hpp); what structure the weights have, N:M groups, blocks, empty
 // rows and columns, is found in them. Several forms are kept if that serves the column counts better and
-// max_bytes allows it. Deciding counts the pattern (plan/pattern.hpp) and packs only what is taken.
+// max_bytes allows it. Deciding looks at samples of the pattern, and at all of it where a form could win that needs it
+// (plan/survey.hpp), and packs only what is taken.
 #pragma once
 
 #include "choose/cache.hpp"
@@ -15,6 +16,7 @@
 #include "choose/timing.hpp"
 #include "convert/from_dense.hpp"
 #include "plan/calibration.hpp"
+#include "plan/survey.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -58,16 +60,23 @@ class chooser {
 
   /// `a` is valid; make_dense() gives the packed dense weights.
   template <class MakeDense, class Flags = flags_tag>
-  static result<chosen_matrix<T>> run(const csr& a, MakeDense&& make_dense,
+  static result<chosen_matrix<T>> run(const csr& a, stored_zeros zeros, MakeDense&& make_dense,
                                       const choose_options& options, bool timed) {
     chosen_matrix<T> c;
     c.columns_ = options.columns;
-    if (status s = count_pattern(a, options.columns.least() <= 3, c.statistics_); !s) return s;
     const bool foreign = options.calibration != nullptr && !is_native(*options.calibration);
     c.constants_ = options.calibration != nullptr && !foreign
                        ? options.calibration->template constants<T>()
                        : default_constants<native_arch, T>();
-    c.candidates_ = candidates_of(c.statistics_, options.columns, cost_model<T>(c.constants_));
+    const cost_model<T> model(c.constants_);
+    if (timed) {  // the model's bounds are not trusted
+      if (status s = count_pattern(a, options.columns.least() <= 3, c.statistics_); !s) return s;
+    } else {
+      if (status s = survey_pattern(a, options.columns, model, zeros, c.statistics_); !s) return s;
+      // Little memory may leave nothing but dense weights.
+      if (options.max_bytes > 0 && zeros == stored_zeros::maybe) c.statistics_.explicit_zeros = plan::stores_zeros(a);
+    }
+    c.candidates_ = candidates_of(c.statistics_, options.columns, model);
     form_set allowed;
     for (const candidate& k : c.candidates_) allowed.add(k.choice.kind);
     form_set exact;  // forms that are packed, so that their bytes are known
@@ -196,7 +205,7 @@ result<chosen_matrix<std::remove_cv_t<U>>> choose_dense(const dense_view<U, Layo
   if (status s = chooser<T>::check(options); !s) return s;
   csr_matrix<T, std::int32_t, std::int64_t> csr;
   if (status s = csr_matrix<T, std::int32_t, std::int64_t>::from_dense(w).get(csr); !s) return s;
-  return chooser<T>::run(csr.view(), [&] { return pack_dense(w); }, options, timed);
+  return chooser<T>::run(csr.view(), stored_zeros::none, [&] { return pack_dense(w); }, options, timed);
 }
 
 template <class U, class Index, class Offset>
@@ -208,7 +217,7 @@ result<chosen_matrix<std::remove_cv_t<U>>> choose_csr(const csr_view<U, Index, O
   csr_matrix<T, std::int32_t, std::int64_t> csr;
   if (status s = to_csr<std::int32_t, std::int64_t>(unchecked, a).get(csr); !s) return s;
   const auto view = csr.view();
-  return chooser<T>::run(view, [&] { return dense_of(view); }, options, timed);
+  return chooser<T>::run(view, stored_zeros::maybe, [&] { return dense_of(view); }, options, timed);
 }
 
 }  // namespace plan

@@ -43,6 +43,7 @@ inline sample random_sample(sample_random& random, index_t most_elements) {
   const double level = random.uniform();
   g.zeros = level < 0.5 ? 1.8 * level : level < 0.8 ? 0.9 + (level - 0.5) / 3 * 0.9 : level;
   const index_t one_to_16[] = {1, 2, 4, 8, 16};
+  if (pick < 0.25) g.pattern = sample_pattern::uneven;
   if (pick < 0.5) return g;
   if (pick < 0.72) {
     g.pattern = sample_pattern::groups;

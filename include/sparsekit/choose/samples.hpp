@@ -1,4 +1,5 @@
-// Generated matrices to calibrate with: scattered zeros, N:M groups, blocks, removed rows and columns, bands.
+// Generated matrices to calibrate with: scattered zeros, in rows of like or of unlike length, N:M groups, blocks,
+// removed rows and columns, bands.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +11,7 @@
 namespace sparsekit {
 inline namespace v0 {
 
-enum class sample_pattern : std::uint8_t { scattered, groups, blocks, structured, band };
+enum class sample_pattern : std::uint8_t { scattered, groups, blocks, structured, band, uneven };
 
 /// One matrix. `shape_of_pattern`: rows and columns that share their fate (N:M: rows of a set and the length of
 /// a group; blocks: its sides).
@@ -64,6 +65,12 @@ inline bool sample_entry(const sample& g, index_t r, index_t c) {
         higher += j != c && chance(r / g.shared.rows, j) > mine ? 1 : 0;
       }
       return static_cast<double>(higher) + 0.5 < (1 - g.zeros) * static_cast<double>(m);
+    }
+    case sample_pattern::uneven: {
+      // As pruning by magnitude leaves them: few rows with many entries, many with few, columns less so.
+      const double row = chance(r, -1);
+      const double factor = (0.25 + 3 * row * row * row) * (0.5 + chance(-1, c));
+      return chance(r, c) < (1 - g.zeros) * factor;
     }
     case sample_pattern::band: {
       const double width = std::max(3.0, (1 - g.zeros) * static_cast<double>(g.shape.cols));

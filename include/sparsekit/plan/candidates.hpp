@@ -115,6 +115,20 @@ double predict_all(const cost_model<T>& model, const pattern_statistics& s,
   return logs;
 }
 
+/// Entries enough for blocks of quads not to be nearly empty.
+inline bool quads_fit(const pattern_statistics& s) {
+  const double blocks =
+      static_cast<double>(s.shape.rows) * std::ceil(static_cast<double>(s.shape.cols) / 256);
+  return blocks < 8 * static_cast<double>(s.nnz) + 65536;
+}
+/// Counts and columns of wide rows have 16 bits; beyond a third of the places rows share too many columns.
+template <class T>
+bool wide_fits(const pattern_statistics& s) {
+  const double elements = static_cast<double>(s.shape.rows) * static_cast<double>(s.shape.cols);
+  return s.shape.cols < wide_view<const T>::max_cols && 3 * static_cast<double>(s.nnz) < elements &&
+         s.nnz < index_t{1} << 31;
+}
+
 }  // namespace plan
 
 /// The candidates for these statistics with what they should take.
@@ -132,19 +146,13 @@ candidate_list candidates_of(const pattern_statistics& s, const column_counts& c
   // Packed dense weights have no place for a zero that is an entry; and a graph must not be written out.
   if (!s.explicit_zeros && elements * sizeof(T) < 512 * csr_bytes + 1e6) add({{form::dense}});
   if (s.shape.cols > std::numeric_limits<std::int32_t>::max()) return list;
-  const double quad_blocks =
-      static_cast<double>(s.shape.rows) * std::ceil(static_cast<double>(s.shape.cols) / 256);
-  if (quad_blocks < 8 * static_cast<double>(s.nnz) + 65536) {
+  if (plan::quads_fit(s)) {
     candidate narrow{{form::quads, {}, {}, 2}};
     candidate wide{{form::quads, {}, {}, 1}};
     const double narrow_logs = plan::predict_all(model, s, columns, narrow);
     add(plan::predict_all(model, s, columns, wide) < narrow_logs ? wide : narrow);
   }
-  // Counts and columns have 16 bits; beyond a third of the places rows share too many columns.
-  if (columns.most() > 1 && s.shape.cols < wide_view<const T>::max_cols &&
-      3 * static_cast<double>(s.nnz) < elements && s.nnz < index_t{1} << 31) {
-    add({{form::wide}});
-  }
+  if (columns.most() > 1 && plan::wide_fits<T>(s)) add({{form::wide}});
   if (columns.least() <= 3 && s.lookup_slots > 0) add({{form::lookup}});
   // Below a sixteenth of the places the bits take more bytes than lists of columns, and the time of dense.
   if (columns.least() <= 3 && 16 * static_cast<double>(s.nnz) >= elements) {

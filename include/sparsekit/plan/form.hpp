@@ -53,6 +53,7 @@ class form_set {
   constexpr bool has_all(form_set s) const { return (s.bits_ & ~bits_) == 0; }
   constexpr bool empty() const { return bits_ == 0; }
   constexpr int size() const { return std::popcount(bits_); }
+  constexpr std::uint32_t bits() const { return bits_; }
 
  private:
   std::uint32_t bits_ = 0;

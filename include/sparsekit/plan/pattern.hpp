@@ -78,47 +78,89 @@ inline int used_groups(std::uint64_t x, int level) {
   return std::popcount(x);
 }
 
-/// N:M groups and blocks, 16 rows at a time.
-template <class View>
-status count_groups(const View& a, pattern_statistics& s) {
-  constexpr index_t band = 16;
-  const index_t words = ceil_div(a.cols(), 64);
-  buffer<std::uint64_t> bits;
-  if (status e = bits.allocate(band * words); !e) return e;
-  for (index_t r0 = 0; r0 < a.rows(); r0 += band) {
+/// Sixteen rows as bits, and what their words say about groups and blocks.
+class group_counter {
+ public:
+  static constexpr index_t band = 16;
+
+  status allocate(index_t words) { return bits_.allocate(band * words); }
+
+  /// Takes the words [first, first + words) of the rows from r0 on. Returns the entries in them.
+  template <class View>
+  index_t fill(const View& a, index_t r0, index_t first, index_t words) {
+    words_ = words;
+    std::fill(bits_.begin(), bits_.begin() + band * words, std::uint64_t{0});
     const index_t rows = std::min(band, a.rows() - r0);
-    std::fill(bits.begin(), bits.end(), std::uint64_t{0});
+    index_t entries = 0;
     for (index_t r = 0; r < rows; ++r) {
-      std::uint64_t* const row = bits.data() + r * words;
-      const index_t end = static_cast<index_t>(a.row_ptr[r0 + r + 1]);
-      for (index_t p = static_cast<index_t>(a.row_ptr[r0 + r]); p < end; ++p) {
-        const auto c = static_cast<std::uint64_t>(a.columns[p]);
+      std::uint64_t* const row = bits_.data() + r * words;
+      const auto* p = a.columns.data() + a.row_ptr[r0 + r];
+      const auto* end = a.columns.data() + a.row_ptr[r0 + r + 1];
+      if (64 * first > 0) p = std::lower_bound(p, end, 64 * first, less);
+      if (64 * (first + words) < a.cols()) end = std::lower_bound(p, end, 64 * (first + words), less);
+      entries += end - p;
+      for (; p != end; ++p) {
+        const auto c = static_cast<std::uint64_t>(*p) - 64 * static_cast<std::uint64_t>(first);
         row[c / 64] |= std::uint64_t{1} << (c % 64);
       }
     }
+    return entries;
+  }
+
+  /// Adds what was taken to the counts. Uses it up.
+  template <class Flags = flags_tag>
+  void count(pattern_statistics& s) {
     for (int share = 0; share < pattern_statistics::sharings; ++share) {
       const index_t sets = band >> share;
       if (share > 0) {
-        for (index_t i = 0; i < sets * words; ++i) {
-          const index_t set = i / words;
-          bits[i] = bits[i + set * words] | bits[i + (set + 1) * words];
+        for (index_t set = 0; set < sets; ++set) {
+          for (index_t i = 0; i < words_; ++i) {
+            bits_[set * words_ + i] = bits_[2 * set * words_ + i] | bits_[(2 * set + 1) * words_ + i];
+          }
         }
       }
       for (int level = 0; level < pattern_statistics::groups; ++level) {
         std::int32_t most = s.most_in_group[share][level];
-        for (index_t i = 0; i < sets * words && most < 2 << level; ++i) {
-          most = most_in_groups(bits[i], level, most);
+        for (index_t i = 0; i < sets * words_ && most < 2 << level; ++i) {
+          if (bits_[i] != 0) most = most_in_groups(bits_[i], level, most);
         }
         s.most_in_group[share][level] = most;
       }
       if (share < 2) continue;
-      for (index_t i = 0; i < sets * words; ++i) {
-        if (bits[i] == 0) continue;
+      for (index_t i = 0; i < sets * words_; ++i) {
+        const std::uint64_t x = bits_[i];
+        if (x == 0) continue;
+        const bool one = (x & (x - 1)) == 0;
         for (int w = 0; w < pattern_statistics::widths; ++w) {
-          s.blocks[share - 2][w] += used_groups(bits[i], w);
+          s.blocks[share - 2][w] += one ? 1 : used_groups(x, w);
         }
       }
     }
+  }
+
+ private:
+  static constexpr auto less = [](auto column, index_t bound) {
+    return static_cast<index_t>(column) < bound;
+  };
+  buffer<std::uint64_t> bits_;
+  index_t words_ = 0;
+};
+
+/// Whether there are entries enough for groups to matter.
+inline bool groups_matter(const pattern_statistics& s) {
+  const double elements = static_cast<double>(s.shape.rows) * static_cast<double>(s.shape.cols);
+  return s.nnz > 0 && elements < 256.0 * static_cast<double>(s.nnz);
+}
+
+/// N:M groups and blocks, 16 rows at a time.
+template <class View>
+status count_groups(const View& a, pattern_statistics& s) {
+  const index_t words = ceil_div(a.cols(), 64);
+  group_counter counter;
+  if (status e = counter.allocate(words); !e) return e;
+  for (index_t r0 = 0; r0 < a.rows(); r0 += group_counter::band) {
+    counter.fill(a, r0, 0, words);
+    counter.count(s);
   }
   s.counted_groups = true;
   return {};
@@ -166,20 +208,20 @@ void count_quads(const View& a, pattern_statistics& s) {
   s.quad_slots = a.nnz() + padded + a.nnz() / 40;
 }
 
-/// Window-lookup steps, from up to eight slices of 32 rows.
+/// Window-lookup steps, from up to `most` slices of 32 rows.
 template <class T, class View>
-status count_lookup(const View& a, pattern_statistics& s) {
+status count_lookup(const View& a, pattern_statistics& s, index_t most = 8) {
   using view = lookup_view<const T>;
   s.lookup_slots = 0;
   if (a.cols() > view::max_cols || a.rows() == 0) return {};
   view v{.shape = a.shape, .entries = a.nnz()};
   v.window_bytes = packing::default_lookup_window<T>(a.shape, a.nnz());
-  const index_t wanted = std::min<index_t>(v.slices(), 8);
+  const index_t wanted = std::min<index_t>(v.slices(), most);
   index_t steps = 0;
   index_t entries = 0;
   std::uint8_t order[view::block_rows];
   for (index_t i = 0; i < wanted; ++i) {
-    const index_t slice = v.slices() * i / wanted;
+    const index_t slice = v.slices() * (2 * i + 1) / (2 * wanted);
     const index_t first = slice / view::block_slices * view::block_rows;
     const index_t rows =
         std::min(view::block_rows, round_up(a.rows(), view::slice_rows) - first);
@@ -192,32 +234,44 @@ status count_lookup(const View& a, pattern_statistics& s) {
   }
   const double slots = static_cast<double>(steps * view::step_slots);
   // By the share of entries that was seen: slices of a block differ in length.
+  if (entries == 0 && a.nnz() > 0 && wanted < v.slices()) return count_lookup<T>(a, s, 4 * wanted);
   const double share = entries == 0 ? 1 : static_cast<double>(a.nnz()) / static_cast<double>(entries);
   s.lookup_slots = std::max<index_t>(1, static_cast<index_t>(slots * share));
   return {};
 }
 
 /// Slots of slices: rows sorted by length, those beyond 2048 entries apart; and how many of the entries have
-/// their neighbour in the next row one column further, as in bands and grids.
+/// their neighbour in the next row one column further, as in bands and grids: of up to `pairs` pairs of rows, in
+/// each up to `entries` of them.
 template <class T, class View>
-status count_slices(const View& a, pattern_statistics& s) {
+status count_slices(const View& a, pattern_statistics& s, index_t pairs = 256,
+                    index_t entries = std::numeric_limits<index_t>::max()) {
   constexpr index_t height = static_cast<index_t>(storage_alignment / sizeof(T));
   constexpr index_t longest = 2048;
-  buffer<index_t> histogram;
-  if (status e = histogram.allocate_zeroed(longest + 1); !e) return e;
+  const auto length = [&](index_t r) {
+    return static_cast<index_t>(a.row_ptr[r + 1]) - static_cast<index_t>(a.row_ptr[r]);
+  };
   index_t alone = 0;
+  index_t most = 0;
+  index_t least = longest;
   for (index_t r = 0; r < a.rows(); ++r) {
-    const index_t n = static_cast<index_t>(a.row_ptr[r + 1]) - static_cast<index_t>(a.row_ptr[r]);
+    const index_t n = length(r);
     if (n > longest) {
       alone += n;
     } else {
-      ++histogram[n];
+      most = std::max(most, n);
+      least = std::min(least, n);
     }
+  }
+  buffer<std::int32_t> histogram;
+  if (status e = histogram.allocate_zeroed(std::max<index_t>(0, most - least) + 1); !e) return e;
+  for (index_t r = 0; r < a.rows(); ++r) {
+    if (const index_t n = length(r); n <= longest) ++histogram[n - least];
   }
   index_t slots = alone;
   index_t lane = 0;
-  for (index_t n = longest; n >= 0; --n) {
-    index_t rows = histogram[n];
+  for (index_t n = most; n >= least; --n) {
+    index_t rows = histogram[n - least];
     const index_t begun = lane == 0 ? 0 : std::min(rows, height - lane);
     rows -= begun;
     lane = (lane + begun) % height;
@@ -226,12 +280,13 @@ status count_slices(const View& a, pattern_statistics& s) {
   }
   index_t seen = 0;
   index_t aligned = 0;
-  const index_t stride = std::max<index_t>(1, a.rows() / 256);
+  const index_t stride = std::max<index_t>(1, a.rows() / pairs);
   for (index_t r = 0; r + 1 < a.rows(); r += stride) {
     index_t q = static_cast<index_t>(a.row_ptr[r + 1]);
     const index_t end = static_cast<index_t>(a.row_ptr[r + 2]);
-    for (index_t p = static_cast<index_t>(a.row_ptr[r]); p < static_cast<index_t>(a.row_ptr[r + 1]);
-         ++p, ++seen) {
+    const index_t begin = static_cast<index_t>(a.row_ptr[r]);
+    const index_t stop = begin + std::min(length(r), entries);
+    for (index_t p = begin; p < stop; ++p, ++seen) {
       while (q < end && a.columns[q] <= a.columns[p]) ++q;
       aligned += q < end && static_cast<index_t>(a.columns[q]) == static_cast<index_t>(a.columns[p]) + 1;
     }
@@ -243,10 +298,32 @@ status count_slices(const View& a, pattern_statistics& s) {
   return {};
 }
 
+/// Rows that hold an entry.
+template <class View>
+index_t count_rows(const View& a) {
+  index_t kept = 0;
+  for (index_t r = 0; r < a.rows(); ++r) kept += a.row_ptr[r + 1] != a.row_ptr[r] ? 1 : 0;
+  return kept;
+}
+
+/// Whether a zero is stored.
+template <class View>
+bool stores_zeros(const View& a) {
+  using T = std::remove_cv_t<typename View::value_type>;
+  index_t p = 0;
+  bool zero = false;
+  for (; p + 16 <= a.nnz() && !zero; p += 16) {
+    for (index_t j = 0; j < 16; ++j) zero |= !is_nonzero_element<T>(a.values[p + j]);
+  }
+  for (; p < a.nnz(); ++p) zero |= !is_nonzero_element<T>(a.values[p]);
+  return zero;
+}
+
 }  // namespace plan
 
-/// Counts a valid, sorted CSR matrix. `few`: whether forms for one to three columns matter. Less than
-/// packing it: O(nnz), and one operation a place where there are entries enough for groups.
+/// Counts a valid, sorted CSR matrix, all of it: O(nnz), and one operation a place where there are entries enough
+/// for groups. `few`: whether forms for one to three columns matter. What choose() decides by costs less:
+/// survey_pattern() in plan/survey.hpp.
 template <class T, class Index, class Offset>
 status count_pattern(const csr_view<const T, Index, Offset>& a, bool few, pattern_statistics& s) {
   s = {};
@@ -254,19 +331,16 @@ status count_pattern(const csr_view<const T, Index, Offset>& a, bool few, patter
   s.nnz = a.nnz();
   buffer<std::uint8_t> used;
   if (status e = used.allocate_zeroed(a.cols()); !e) return e;
-  for (index_t p = 0; p < a.nnz(); ++p) {
-    used[static_cast<index_t>(a.columns[p])] = 1;
-    s.explicit_zeros |= !is_nonzero_element<T>(a.values[p]);
-  }
-  for (index_t c = 0; c < a.cols(); ++c) s.kept_columns += used[c];
-  for (index_t r = 0; r < a.rows(); ++r) s.kept_rows += a.row_ptr[r + 1] != a.row_ptr[r] ? 1 : 0;
+  for (index_t p = 0; p < a.nnz(); ++p) used[static_cast<index_t>(a.columns[p])] = 1;
+  for (const std::uint8_t u : used) s.kept_columns += u;
+  s.explicit_zeros = plan::stores_zeros(a);
+  s.kept_rows = plan::count_rows(a);
   plan::count_quads(a, s);
   if (few) {
     if (status e = plan::count_lookup<T>(a, s); !e) return e;
     if (status e = plan::count_slices<T>(a, s); !e) return e;
   }
-  const double elements = static_cast<double>(a.rows()) * static_cast<double>(a.cols());
-  if (a.nnz() > 0 && elements < 256.0 * static_cast<double>(a.nnz())) {
+  if (plan::groups_matter(s)) {
     if (status e = plan::count_groups(a, s); !e) return e;
   }
   return {};

@@ -31,10 +31,10 @@ inline selection select_forms(const candidate_list& list, form_set allowed, int 
   for (const candidate& c : list) {
     if (allowed.has(c.choice.kind)) possible_forms.add(c.choice.kind);
   }
-  for (std::uint32_t bits = 1; bits < 1u << form_count; ++bits) {
+  for (std::uint32_t bits = possible_forms.bits(); bits != 0; bits = (bits - 1) & possible_forms.bits()) {
     const form_set set(bits);
     // A form that serves no column count only costs.
-    if (set.size() > std::max(counts, 1) || !possible_forms.has_all(set)) continue;
+    if (set.size() > std::max(counts, 1)) continue;
     bool possible = true;
     index_t bytes = 0;
     int held = 0;
