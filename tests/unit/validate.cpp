@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sparsekit/formats/coo.hpp"
@@ -341,6 +342,44 @@ TEST_CASE("indices at the limit of their type") {
         "csr: column index 18446744073709551615 at entry 0 (row 0) is not below cols = 5");
   CHECK(check(std::uint64_t{1} << 63, std::numeric_limits<index_t>::max()).substr(0, 19) ==
         "column_out_of_range");
+}
+
+TEST_CASE("one bad index among many: at the edges of lines and of blocks of entries") {
+  // 1500 rows of ten entries, 5 apart: 0 5 ... 45; each starts below the end of the last.
+  constexpr int length = 10;
+  std::vector<std::int32_t> offsets{0};
+  std::vector<std::int32_t> columns;
+  for (int r = 0; r < 1500; ++r) {
+    for (int j = 0; j < length; ++j) columns.push_back(5 * j);
+    offsets.push_back(static_cast<std::int32_t>(columns.size()));
+  }
+  const std::vector<float> values(columns.size(), 1.f);
+  const auto check = [&] {
+    return sk::validate(sk::csr_view<const float>{{1500, 46}, offsets, columns, values});
+  };
+  CHECK(check());
+  const int last = static_cast<int>(columns.size()) - 1;
+  for (int p : {0, 1, 9, 10, 4095, 4096, 4097, 5119, 5120, 5121, 8191, 9216, 10239, 10240, last - 1,
+                last}) {
+    CAPTURE(p);
+    const auto bad = [&](std::int32_t value, errc expected, int entry) {
+      std::int32_t& at = columns[static_cast<std::size_t>(p)];
+      const std::int32_t good = std::exchange(at, value);
+      const sk::status s = check();
+      CHECK(s.code == expected);
+      CHECK(s.entry == entry);
+      CHECK(s.row == entry / length);
+      at = good;
+    };
+    bad(-1, errc::column_out_of_range, p);
+    bad(46, errc::column_out_of_range, p);
+    const bool starts = p % length == 0;
+    const std::int32_t good = columns[static_cast<std::size_t>(p)];
+    if (!starts) bad(good - 5, errc::duplicate_entry, p);
+    if (!starts && good > 5) bad(good - 6, errc::not_sorted, p);
+    if (starts) bad(6, errc::not_sorted, p + 1);
+  }
+  CHECK(check());
 }
 
 namespace {

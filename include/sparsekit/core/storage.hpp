@@ -140,6 +140,7 @@ class growing_buffer {
   T& operator[](index_t i) { return data_[i]; }
   const T& operator[](index_t i) const { return data_[i]; }
   void clear() { size_ = 0; }
+  void shrink(index_t size) { size_ = size < size_ ? size : size_; }  ///< Forgets elements beyond `size`.
   /// Hands the memory over, its length set to what was filled.
   buffer<T> take() {
     data_.shrink(std::exchange(size_, 0));

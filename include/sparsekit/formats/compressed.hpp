@@ -2,6 +2,9 @@
 // compressed dimension and "minor" the one that is indexed.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "../core/array_view.hpp"
@@ -38,6 +41,47 @@ constexpr bool index_in_range(Index i, index_t bound) {
   } else {
     return static_cast<std::uint64_t>(i) < static_cast<std::uint64_t>(bound);
   }
+}
+
+/// Whether all indices are in range and increase within each line, offsets being valid: what
+/// validate finds most often, without a branch an entry. Where indices fall, or stay, is counted in
+/// all entries and at the starts of lines, where they may.
+template <class Offset, class Index>
+bool indices_valid(index_t minor, array_view<const Offset> offsets,
+                   array_view<const Index> indices) {
+  using bits = std::make_unsigned_t<Index>;
+  constexpr auto all = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
+  if (indices.size() == 0) return true;
+  if (minor == 0) return false;
+  const bits last = static_cast<bits>(std::min(all, static_cast<std::uint64_t>(minor - 1)));
+  const Index* const i = indices.data();
+  const index_t major = offsets.size() - 1;
+  constexpr index_t lines = 512;  // whose entries are in cache when their starts are looked at
+  constexpr index_t entries = 4096;
+  for (index_t r = 0; r < major; r += lines) {
+    const index_t end = std::min(major, r + lines);
+    const index_t begin = static_cast<index_t>(offsets[r]);
+    const index_t stop = static_cast<index_t>(offsets[end]);
+    index_t falls = 0;
+    for (index_t from = begin; from < stop; from += entries) {
+      const index_t to = std::min(stop, from + entries);
+      bits most = static_cast<bits>(i[from]);  // a negative index is a great one
+      std::uint32_t some = 0;
+      for (index_t p = from + (from == 0 ? 1 : 0); p < to; ++p) {
+        most = std::max(most, static_cast<bits>(i[p]));
+        some += i[p - 1] < i[p] ? 0u : 1u;
+      }
+      if (most > last) return false;
+      falls += some;
+    }
+    for (index_t line = r; line < end; ++line) {
+      const index_t p = static_cast<index_t>(offsets[line]);
+      const bool start = p > 0 && p < static_cast<index_t>(offsets[line + 1]);
+      falls -= start && !(i[p - 1] < i[p]) ? 1 : 0;
+    }
+    if (falls != 0) return false;
+  }
+  return true;
 }
 
 /// O(major + nnz). Reads nothing outside the arrays, whatever they hold.
@@ -96,6 +140,7 @@ status validate_compressed(const compressed_names& names, index_t major, index_t
     return {.code = errc::bad_last_offset, .object = object, .detail = names.offsets,
             .got = offsets[major], .allowed = nnz};
   }
+  if (!options.allow_unsorted && indices_valid(minor, offsets, indices)) return {};
   for (index_t r = 0; r < major; ++r) {
     const index_t begin = static_cast<index_t>(offsets[r]);
     const index_t end = static_cast<index_t>(offsets[r + 1]);
