@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "sparsekit/choose/samples.hpp"
@@ -168,6 +169,15 @@ TEST_CASE("selection: the fastest set that fits, one form more only if it gains 
   CHECK(one.held.size() == 1);
   sk::plan::explain_rejections(list, one, 2, 0);
   CHECK(list.find(sk::form::quads)->why == sk::rejection::little_gain);
+  // Nor is a prediction of 4 % better than dense, of one form alone; a measurement is, and so is 6 %.
+  for (const auto& [us, measured, sparse] :
+       {std::tuple{96., false, false}, std::tuple{96., true, true}, std::tuple{94., false, true}}) {
+    list = {};
+    add(sk::form::dense, 1000, 100, 100);
+    add(sk::form::quads, 400, us, us);
+    for (sk::candidate& c : list) c.measured = measured;
+    CHECK((sk::plan::select_forms(list, all, 1, 0).of[0] == sk::form::quads) == sparse);
+  }
 }
 
 TEST_CASE("a fit finds the constants that made the times, and keeps the prior without enough of them") {

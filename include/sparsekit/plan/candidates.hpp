@@ -11,14 +11,14 @@ inline namespace v0 {
 enum class rejection : std::uint8_t {
   none,         ///< it was taken
   slower,       ///< another is faster at every column count
-  little_gain,  ///< faster at some column count, but not by enough to hold one form more
+  little_gain,  ///< faster at some column count, but not by enough to be sure of it, or to hold one form more
   too_large,    ///< it does not fit max_bytes, alone or beside what was taken
 };
 inline const char* name_of(rejection r) {
   switch (r) {
     case rejection::none: return "taken";
     case rejection::slower: return "slower";
-    case rejection::little_gain: return "gains too little to hold one form more";
+    case rejection::little_gain: return "gains too little";
     case rejection::too_large: return "does not fit max_bytes";
   }
   return "unknown";

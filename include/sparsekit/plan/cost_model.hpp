@@ -14,6 +14,7 @@
 
 #include "../kernels/blocks/sums.hpp"
 #include "../kernels/dense/packed.hpp"
+#include "../kernels/nm/lookup.hpp"
 #include "../kernels/nm/panel.hpp"
 #include "../kernels/spmm/csr.hpp"
 #include "../kernels/spmm/quads.hpp"
@@ -199,7 +200,8 @@ class cost_model {
              v.m * v.registers, 1, beyond_l2(bytes) * panels, beyond_l3(bytes) * panels,
              multiplies * v.share_beyond(model_l1_bytes, wide),
              multiplies * v.share_beyond(model_l2_bytes, wide), v.x_beyond_l2(), v.y_beyond_l2(),
-             in_place ? multiplies : 0, std::ceil(v.m / 6) * panels}};
+             in_place ? multiplies : 0, std::ceil(v.m / 6) * panels,
+             panels == 1 ? v.m * v.k : 0}};  // where there are more, a group of weights serves several
   }
 
   static cost_terms quads(const counts& v, index_t interleave) {
@@ -270,10 +272,14 @@ class cost_model {
     if (c.n <= 8) {
       const bool wide = g.m > 4;
       const double windows = rows / 16 * std::ceil(k / static_cast<double>(g.m));
+      // So many columns at a time: what is done for all of them is done once for each such pass.
+      constexpr double together = kernels::nm_lookup_limits<native_arch, T>::columns;
+      const double passes = std::ceil(c.n / together);
       return {c.n == 1 ? 0 : 1,
-              {slots / width * c.n, wide ? slots / width : 0, slots / width, k * c.n, m * c.n, 1,
-               beyond_l2(bytes), beyond_l3(bytes), c.m * c.n, wide ? slots / width * c.n : 0,
-               windows * c.n, windows, g.m > 8 ? slots / width : 0}};
+              {slots / width * c.n, wide ? slots / width * passes : 0, slots / width * passes,
+               k * c.n, m * c.n, 1, beyond_l2(bytes), beyond_l3(bytes), c.m * c.n,
+               wide ? slots / width * c.n : 0, windows * c.n, windows * passes,
+               g.m > 8 ? slots / width * passes : 0}};
     }
     const double panels = c.panels(kernels::nm_panel_registers);
     // Columns are dealt evenly: so many registers has the widest panel, so many panels have three, whose tiles
@@ -338,9 +344,12 @@ class cost_model {
     const index_t rest = static_cast<index_t>(v.registers) % kernel::most;
     const double tiles = std::floor(v.registers / kernel::most) +
                          std::popcount(static_cast<std::uint64_t>(rest));
-    // X is mostly read where it lies. Rows a multiple of 512 bytes apart share half of the sets of L1.
+    // X is mostly read where it lies, but re-laid where its rows share sets of L1 or, if they are used often, where its
+    // registers straddle cache lines. Rows a multiple of 512 bytes apart share half of the sets.
     const index_t stride = static_cast<index_t>(v.n) * index_t{sizeof(T)};
-    const bool relays = stride % kernel::bad_stride_bytes == 0 && v.n > kernel::width;
+    const bool straddles = stride % static_cast<index_t>(width * sizeof(T)) != 0 &&
+                           v.nnz >= static_cast<double>(kernel::least_uses) * v.k;
+    const bool relays = (stride % kernel::bad_stride_bytes == 0 && v.n > kernel::width) || straddles;
     const double crowd = !relays && stride % 512 == 0 ? 2 : 1;
     return rows_alone(v, bytes, kernel::most, tiles, relays, crowd);
   }
@@ -348,13 +357,16 @@ class cost_model {
   static cost_terms rows_alone(const counts& v, double bytes, double most, double tiles,
                                bool relays, double crowd) {
     const bool masked = !relays && static_cast<index_t>(v.n) % static_cast<index_t>(width) != 0;
+    // Rows of X, or of its panel, on more pages than the first TLB knows.
+    const double span = v.k * (relays ? std::min(v.registers, most) * width : v.n) * sizeof(T);
+    const double far = span <= model_pages_bytes ? 0 : 1 - model_pages_bytes / span;
     return {v.n <= width ? 1 : 2,
             {v.nnz * v.registers, v.nnz * tiles, v.m * v.registers, v.m * tiles,
              relays ? v.k * v.registers : 0, 1, beyond_l2(bytes) * v.panels(most),
              v.nnz * v.registers * v.share_beyond(model_l1_bytes / crowd, most),
              v.nnz * v.registers * v.share_beyond(model_l2_bytes / crowd, most),
              v.x_beyond_l2(), v.y_beyond_l2(), v.m * tiles * v.surprise(), masked ? v.nnz : 0,
-             v.n < width ? v.m : 0}};
+             v.n < width ? v.m : 0, v.nnz * tiles * far}};
   }
 
  public:

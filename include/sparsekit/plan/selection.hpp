@@ -19,6 +19,14 @@ namespace plan {
 
 /// One form more must save this share of the time at one column count, or a part of it at each of several.
 inline constexpr double least_gain = 0.03;
+/// Predictions err: a sparse form that was not timed must promise this much over dense weights, which nobody who keeps
+/// them loses by.
+inline constexpr double least_promise = 0.05;
+
+/// What a form counts as at the i-th column count.
+inline double asked(const candidate& c, int i) {
+  return c.measured || c.choice.kind == form::dense ? c.us[i] : (1 + least_promise) * c.us[i];
+}
 
 /// Tries all sets of the forms in `allowed`, of one form a column count at most. An empty set means that none
 /// fits.
@@ -51,8 +59,8 @@ inline selection select_forms(const candidate_list& list, form_set allowed, int 
     for (int i = 0; i < counts; ++i) {
       double us = 1e300;
       for (const candidate& c : list) {
-        if (!set.has(c.choice.kind) || c.us[i] >= us) continue;
-        us = c.us[i];
+        if (!set.has(c.choice.kind) || asked(c, i) >= us) continue;
+        us = asked(c, i);
         s.of[i] = c.choice.kind;
       }
       cost += std::log(std::max(us, 1e-6));

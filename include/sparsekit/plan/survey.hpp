@@ -222,9 +222,10 @@ status survey_pattern(const csr_view<const T, Index, Offset>& a, const column_co
   s.kept_columns = a.cols();
   plan::price_bound<T> bound(model, columns);
   bound.add({form::csr}, s);
-  // CSR is always possible: if dense is slower at every column count, it is not taken.
-  if (zeros == stored_zeros::maybe && bound.reaches({form::dense}, s))
+  // CSR is always possible: if dense is slower at every column count, by more than CSR must promise, it is not taken.
+  if (zeros == stored_zeros::maybe && bound.reaches({form::dense}, s, 1.1)) {
     s.explicit_zeros = plan::stores_zeros(a);
+  }
   if (!s.explicit_zeros) bound.add({form::dense}, s);
   if (columns.least() > 1 && plan::wide_fits<T>(s)) bound.add({form::wide}, s);
   plan::survey_quads(a, s);
