@@ -139,6 +139,53 @@ TEST_CASE_TEMPLATE("dense products are exact for every tail", T, float, double) 
   check_all<T>({100, 65, 130});
 }
 
+// Long sums are cut into pieces, whose sums are carried on in memory, and X is copied or re-laid.
+TEST_CASE_TEMPLATE("long packed dense products are exact across pieces of k", T, float, double) {
+  rng random(7);
+  using R = sk::row_major;
+  using C = sk::col_major;
+  for (const edge e : sparsekit_test::both_edges) {
+    for (const shape s : {shape{17, 1030, 9}, {131, 97, 35}, {97, 768, 25}}) {
+      check_shape<T, R, R, R, true>(s, true, e, 0, random);
+      check_shape<T, R, C, C, true>(s, true, e, 0, random);
+    }
+  }
+  check_shape<T, R, R, R, true>({50, 193, 19}, false, edge::right, 1, random);
+  if constexpr (std::is_same_v<T, float>) {
+    check_shape<T, R, R, C, true>({50, 520, 19}, true, edge::right, 3, random);
+    check_shape<T, C, C, R, true>({50, 513, 30}, true, edge::right, 2, random);
+  }
+}
+
+// Each sum is one chain of fused multiply-adds in ascending k, wherever it is cut.
+TEST_CASE_TEMPLATE("pieces of k do not change a bit", T, float, double) {
+  const index_t m = 131, k = 768, n = 25;
+  rng random(11);
+  matrix<T, sk::row_major> w(m, k, 0, edge::left);
+  matrix<T, sk::row_major> x(k, n, 0, edge::left), y(m, n, 0, edge::left);
+  matrix<T, sk::col_major> xt(k, n, 0, edge::left), yt(m, n, 0, edge::left);
+  w.fill([&] { return static_cast<T>(random.normal()); });
+  for (index_t i = 0; i < k; ++i) {
+    for (index_t c = 0; c < n; ++c) {
+      x.view()(i, c) = xt.view()(i, c) = static_cast<T>(random.normal());
+    }
+  }
+  const auto packed = sk::pack_dense(w.const_view()).value();
+  sk::workspace ws(packed, {.max_columns = n});
+  sk::multiply(packed, x.const_view(), y.view(), sk::scale(T{1}), ws);
+  sk::multiply(packed, xt.const_view(), yt.view(), sk::scale(T{1}), ws);
+  int different = 0;
+  for (index_t r = 0; r < m; ++r) {
+    for (index_t c = 0; c < n; ++c) {
+      T sum{0};
+      for (index_t i = 0; i < k; ++i) sum = std::fma(w.view()(r, i), x.view()(i, c), sum);
+      different += std::memcmp(&sum, &y.view()(r, c), sizeof(T)) != 0;
+      different += std::memcmp(&sum, &yt.view()(r, c), sizeof(T)) != 0;
+    }
+  }
+  CHECK(different == 0);
+}
+
 TEST_CASE_TEMPLATE("a column has the same bits at every place in a batch", T, float, double) {
   const index_t m = 37, k = 61, n = 77;
   rng random(5);

@@ -78,6 +78,16 @@ SPARSEKIT_INLINE void prefetch(const T* p) {
 #endif
 }
 
+/// As prefetch, into the second cache: what is wanted later than soon. The address may lie beyond
+/// the array.
+SPARSEKIT_INLINE void prefetch_to_l2(const void* p) {
+#if defined(__GNUC__) || defined(__clang__)
+  __builtin_prefetch(p, 0, 2);
+#else
+  static_cast<void>(p);
+#endif
+}
+
 /// As prefetch, at an address that may lie beyond the array.
 template <class T>
 SPARSEKIT_INLINE void prefetch_ahead(const T* p, index_t bytes) {

@@ -16,6 +16,11 @@
 //
 // Columns: 6 x 4, 8 x 3 and 12 x 2 do 24 multiply-adds for 10, 11 and 14 loads (FMA bound); 16 x 1
 // does 16 for 17 (load bound), and is left to rows unless there are few of them.
+//
+// All this holds while the caches keep up. Where K is large, k is cut into pieces, so that what a
+// tile shares with the next stays in L1 (AVX2, 512 x 512 weights: tiles of columns from .83 to .93
+// of what the FMA units do), and weights of the next piece are asked for meanwhile: they come from
+// L3 or memory. Where the host was busy otherwise, that was worth a fifth to a half.
 #pragma once
 
 #include "../../formats/packed_dense.hpp"
@@ -44,6 +49,15 @@ constexpr int packed_height(int vectors) {
   return most < 16 ? most : 16;
 }
 
+/// Most steps of k that tiles of rows and tiles of columns sum in one piece. Rows: two registers of
+/// weights and six columns of X, 44 KB of L2 of which a tile reads most from there. Columns: a
+/// group of weights (18 KB) and a panel of X (6 KB, AVX-512 24 KB) stay in L1 for all tiles of the
+/// piece.
+inline constexpr index_t rows_k = 512;
+inline constexpr index_t columns_k = 96;
+/// Fewer bytes of weights stay in L2, and need not be asked for.
+inline constexpr index_t fetched_weights = index_t{1} << 18;
+
 template <class Arch, class T>
 struct gemm_packed_dense_rows {
   using lanes = simd::lanes<Arch, T>;
@@ -60,9 +74,9 @@ struct gemm_packed_dense_rows {
   }
   template <class A>
   static workspace_size requirement(const A& a, index_t columns) {
-    const index_t most = columns < block ? columns : block;
+    const index_t most = round_up(columns < block ? columns : block, strip);
     return {.shared = 0,
-            .per_worker = columns < 2 ? 0 : round_up(most, strip) * a.cols() * index_t{sizeof(T)}};
+            .per_worker = columns < 2 ? 0 : most * copied_ld(a.cols()) * index_t{sizeof(T)}};
   }
 
   template <class Call>
@@ -96,10 +110,18 @@ struct gemm_packed_dense_rows {
       } else {
         // A look at few columns of X costs less than one at each sum. Few columns stay in L1 for
         // all rows, too, and so need no strips. (Even strips of up to 36 for more: no gain.)
+        T* const copy = c.scratch.template worker_as<T>(worker);
+        if (columns >= 24 && groups > 2 && falls_into_few_sets(c.x.ld()) &&
+            c.scratch.worker_bytes >= requirement(c.a, n).per_worker) {
+          const index_t ld = copied_ld(depth);
+          const bool finite = copy_columns(c.x, column, columns, copy, ld);
+          run_block(c, g0, g1, column, columns, block, finite, [&](index_t j) {
+            return tile_source<fixed_stride<1>, index_t>{copy + j * ld, {}, ld};
+          });
+          return;
+        }
         const bool finite = depth < c.a.rows() && all_finite<lanes>(c.x, column, columns);
-        constexpr bool straight = !Call::y_layout::rows_contiguous;
-        const index_t together = straight && depth <= 64 ? block : strip;
-        run_block(c, g0, g1, column, columns, together, finite, [&](index_t j) {
+        run_block(c, g0, g1, column, columns, block, finite, [&](index_t j) {
           return tile_source<fixed_stride<1>, index_t>{&c.x(0, column + j), {}, c.x.ld()};
         });
       }
@@ -107,6 +129,36 @@ struct gemm_packed_dense_rows {
   }
 
  private:
+  /// Whether columns `ld` apart share cache sets, of which L1 and L2 then hold few at a time.
+  static bool falls_into_few_sets(index_t ld) { return ld * index_t{sizeof(T)} % 1024 == 0; }
+  /// The leading dimension of a copy whose columns do not.
+  static index_t copied_ld(index_t depth) {
+    const index_t line = index_t{64 / sizeof(T)};
+    return (round_up(depth, line) / line | 1) * line;
+  }
+  /// Columns of X side by side in a copy; whether all of them are finite.
+  static bool copy_columns(dense_view<const T, col_major> x, index_t column, index_t columns,
+                           T* copy, index_t ld) {
+    finite_watch<lanes> watch;
+    const index_t whole = x.rows() / w * w;
+    const auto tail = lanes::first(x.rows() - whole);
+    for (index_t j = 0; j < columns; ++j) {
+      const T* const from = x.data() + (column + j) * x.ld();
+      T* const to = copy + j * ld;
+      for (index_t k = 0; k < whole; k += w) {
+        const auto v = lanes::load(from + k);
+        watch.see(v);
+        lanes::store(to + k, v);
+      }
+      if (whole < x.rows()) {
+        const auto v = lanes::load(tail, from + whole);
+        watch.see(v);
+        lanes::store(to + whole, v);
+      }
+    }
+    return watch.finite();
+  }
+
   /// Where the numbers of a strip start, and their strides along k and along columns.
   template <class Step, class Stride>
   struct tile_source {
@@ -119,40 +171,51 @@ struct gemm_packed_dense_rows {
   static void run_block(const Call& c, index_t g0, index_t g1, index_t column, index_t columns,
                         index_t together, bool finite, Source&& source) {
     const auto out = output_of<lanes>(c.y, c.epilogue);
-    const index_t depth = c.a.cols();
+    constexpr bool straight = !Call::x_layout::rows_contiguous && !Call::y_layout::rows_contiguous;
+    alignas(64) T sums[block * view::group];
+    const bool fetching = columns >= 24 && c.a.values.size() * index_t{sizeof(T)} > fetched_weights;
     for (index_t g = g0; g < g1; ++g) {
       const index_t step = c.a.step(g);
       const index_t row = g * view::group;
       const index_t rows = c.a.rows() - row < step ? c.a.rows() - row : step;
-      for (index_t j = 0; j < columns; j += together) {
-        const index_t count = columns - j < together ? columns - j : together;
-        const auto from = source(j);
-        if constexpr (!Call::x_layout::rows_contiguous && !Call::y_layout::rows_contiguous) {
-          for_tiles_of(
-              rows, count,
-              [&](index_t v, auto vectors, index_t t, auto tokens, index_t tiles)
-                  SPARSEKIT_LAMBDA_INLINE {
-                    const tile_operands o{c.a.group_begin(g) + v * w, step,
-                                          from.x + t * from.stride, from.step, from.stride};
-                    const index_t left = rows - v * w < vectors * w ? rows - v * w : vectors * w;
-                    run_straight_tiles<lanes, vectors, tokens, roles::rows, false>(
-                        o, depth, tiles, left, finite, out, row + v * w, column + j + t);
-                  });
-        } else {
-          alignas(64) T tile[strip * view::group];
-          for_tiles_of(rows, count,
-                       [&](index_t v, auto vectors, index_t t, auto tokens,
-                           index_t tiles) SPARSEKIT_LAMBDA_INLINE {
-                         for (; tiles > 0; --tiles, t += tokens) {
-                           const tile_operands o{c.a.group_begin(g) + v * w, step,
-                                                 from.x + t * from.stride, from.step, from.stride};
-                           sum_tile<lanes, vectors, tokens, false>(
-                               o, depth, vectors * w, roles::rows, tile + t * view::group + v * w,
-                               view::group);
-                         }
-                       });
-          put_sums<lanes, roles::rows>(tile, view::group, rows, count, out, row, column + j);
+      const T* const weights = c.a.group_begin(g);
+      for_k_ranges(c.a.cols(), rows_k, [&](k_range range) SPARSEKIT_LAMBDA_INLINE {
+        const index_t steps = range.end - range.begin;
+        constexpr int most = packed_vectors<Arch>;
+        fetch_ahead fetch;
+        if (fetching) {
+          fetch = fetch_ahead::of(
+              weights + range.end * step, steps * step * index_t{sizeof(T)},
+              ceil_div(rows, most * w) * ceil_div(columns, packed_tokens<Arch>(most)), steps);
         }
+        for (index_t j = 0; j < columns; j += together) {
+          const index_t count = columns - j < together ? columns - j : together;
+          const auto from = source(j);
+          for_tiles_of(rows, count,
+                       [&](index_t v, auto vectors, index_t t, auto tokens, index_t tiles)
+                           SPARSEKIT_LAMBDA_INLINE {
+                             tile_operands o{weights + v * w, step, from.x + t * from.stride,
+                                             from.step, from.stride};
+                             T* tile = sums + (j + t) * view::group + v * w;
+                             if constexpr (straight) {
+                               const index_t left =
+                                   rows - v * w < vectors * w ? rows - v * w : vectors * w;
+                               run_straight_tiles<lanes, vectors, tokens, roles::rows, false>(
+                                   o, range, tiles, left, finite, tile, view::group, fetch, out,
+                                   row + v * w, column + j + t);
+                               fetch = fetch.after(tiles, steps);
+                             } else {
+                               for (; tiles > 0; --tiles, o.scalars += tokens * from.stride,
+                                                 tile += tokens * view::group) {
+                                 sum_tile<lanes, vectors, tokens, false>(
+                                     o, range, vectors * w, roles::rows, tile, view::group);
+                               }
+                             }
+                           });
+        }
+      });
+      if constexpr (!straight) {
+        put_sums<lanes, roles::rows>(sums, view::group, rows, columns, out, row, column);
       }
     }
   }
@@ -199,7 +262,9 @@ struct gemm_packed_dense_columns {
   static workspace_size requirement(const A& a, index_t columns) {
     const index_t most = width * panels_together(a.cols());
     const index_t panel = columns < most ? round_up(columns, w) : most;
-    return {.shared = 0, .per_worker = columns < 2 ? 0 : a.cols() * panel * index_t{sizeof(T)}};
+    // X re-laid, and the sums of a group that are carried on.
+    return {.shared = 0,
+            .per_worker = columns < 2 ? 0 : (a.cols() + view::group) * panel * index_t{sizeof(T)}};
   }
 
   template <class Call>
@@ -228,27 +293,42 @@ struct gemm_packed_dense_columns {
       const index_t g1 = groups * (task % parts + 1) / parts;
       const index_t begin = column_of(p0);
       T* const scratch = c.scratch.template worker_as<T>(worker);
-      bool finite = true;
-      if (relay) {
-        for (index_t p = p0; p < p1; ++p) {
-          const index_t column = column_of(p);
-          const index_t columns = column_of(p + 1) - column;
-          finite = relay_panel<lanes, T>(c.x, column, columns, round_up(columns, w),
-                                         scratch + (column - begin) * c.a.cols()) &&
-                   finite;
-        }
-      } else {
-        finite = c.a.cols() < c.a.rows() && all_finite<lanes>(c.x, begin, column_of(p1) - begin);
-      }
+      const index_t all = round_up(column_of(p1) - begin, w);
+      const bool finite =
+          relay ? relay_panels(c.x, p0, p1, column_of, scratch)
+                : c.a.cols() < c.a.rows() && all_finite<lanes>(c.x, begin, column_of(p1) - begin);
+      // The sums of all panels are carried on together, so that weights come into L1 once for them.
+      T* const carried = relay ? scratch + all * c.a.cols() : nullptr;
       for (index_t g = g0; g < g1; ++g) {
-        for (index_t p = p0; p < p1; ++p) {
-          const index_t column = column_of(p);
-          const index_t columns = column_of(p + 1) - column;
-          if (relay) {
-            run_panel<false>(c.a, scratch + (column - begin) * c.a.cols(), round_up(columns, w),
-                             finite, g, column, columns, out);
-          } else {
-            run_panel<true>(c.a, c.x.data() + column, c.x.ld(), finite, g, column, columns, out);
+        if (relay) {
+          fetch_ahead fetch;
+          if (c.a.values.size() * index_t{sizeof(T)} > fetched_weights) {
+            const index_t step = c.a.step(g);
+            const index_t size = step * c.a.cols();
+            constexpr int height = packed_height<Arch>(dense_vectors<Arch>);
+            fetch = fetch_ahead::of(
+                c.a.group_begin(g) + size, size * index_t{sizeof(T)},
+                ceil_div(step, height) * (p1 - p0) * ceil_div(c.a.cols(), columns_k), columns_k);
+          }
+          for_k_ranges(c.a.cols(), columns_k, [&](k_range range) {
+            for (index_t p = p0; p < p1; ++p) {
+              const index_t column = column_of(p);
+              const index_t columns = column_of(p + 1) - column;
+              run_panel<false>(c.a, scratch + (column - begin) * c.a.cols(), round_up(columns, w),
+                               range, finite, g, carried + (column - begin) * view::group, fetch,
+                               column, columns, out);
+            }
+          });
+        } else {
+          for (index_t p = p0; p < p1; ++p) {
+            const index_t column = column_of(p);
+            const index_t columns = column_of(p + 1) - column;
+            alignas(64) T sums[view::group * width];
+            fetch_ahead fetch;
+            for_k_ranges(c.a.cols(), columns_k, [&](k_range range) {
+              run_panel<true>(c.a, c.x.data() + column, c.x.ld(), range, finite, g, sums, fetch,
+                              column, columns, out);
+            });
           }
         }
       }
@@ -256,30 +336,61 @@ struct gemm_packed_dense_columns {
   }
 
  private:
-  /// Panels that one pass over the weights serves: as many as leave half of L2 (512 KB on Zen 3) to
-  /// a group of weights, so that these come from beyond L2 once for all of them.
+  /// Panels that one pass over the weights serves: as many as fit 512 KB, so that these come from
+  /// beyond L2 once for all of them.
+  static constexpr index_t most_panels = 8;
   static index_t panels_together(index_t cols) {
     const index_t panel = cols * width * index_t{sizeof(T)};
-    const index_t most = index_t{1 << 18} / (panel > 0 ? panel : 1);
-    return most < 1 ? 1 : most < 8 ? most : 8;
+    const index_t most = index_t{1 << 19} / (panel > 0 ? panel : 1);
+    return most < 1 ? 1 : most < most_panels ? most : most_panels;
+  }
+  /// Panels [p0, p1) of X, one behind the other; whether all of them are finite. Row by row, so
+  /// that X is read as it lies: a panel at a time took twice as long.
+  template <class ColumnOf>
+  static bool relay_panels(dense_view<const T, row_major> x, index_t p0, index_t p1,
+                           const ColumnOf& column_of, T* target) {
+    finite_watch<lanes> watch;
+    const index_t begin = column_of(p0);
+    const index_t end = column_of(p1);
+    const index_t whole = (end - begin) / w * w;
+    index_t edge[most_panels + 1];
+    for (index_t p = p0; p <= p1; ++p) edge[p - p0] = column_of(p) - begin;
+    for (index_t k = 0; k < x.rows(); ++k) {
+      const T* const source = x.data() + k * x.ld() + begin;
+      for (index_t p = 0; p < p1 - p0; ++p) {
+        const index_t first = edge[p];
+        const index_t last = edge[p + 1];
+        T* const panel = target + first * x.rows() + k * round_up(last - first, w) - first;
+        for (index_t j = first; j < last; j += w) {
+          const auto v = j < whole ? lanes::load(source + j)
+                                   : lanes::load(lanes::first(end - begin - j), source + j);
+          watch.see(v);
+          lanes::store(panel + j, v);
+        }
+      }
+    }
+    return watch.finite();
   }
   template <bool InPlace, class A, class Output>
-  static void run_panel(const A& a, const T* x, index_t x_step, bool finite, index_t g,
-                        index_t column, index_t columns, const Output& out) {
+  static void run_panel(const A& a, const T* x, index_t x_step, k_range range, bool finite,
+                        index_t g, T* sums, fetch_ahead& fetch, index_t column, index_t columns,
+                        const Output& out) {
     const index_t registers = ceil_div(columns, w);
     simd::unroll<dense_vectors<Arch>>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
       if (registers != v + 1) return;
+      const auto run = [&](auto mask) SPARSEKIT_LAMBDA_INLINE {
+        run_group<v + 1, mask>(a, x, x_step, range, finite, g, sums, fetch, column, columns, out);
+      };
       if constexpr (InPlace && w > 1) {
-        if (columns % w != 0) {
-          return run_group<v + 1, true>(a, x, x_step, finite, g, column, columns, out);
-        }
+        if (columns % w != 0) return run(std::true_type{});
       }
-      run_group<v + 1, false>(a, x, x_step, finite, g, column, columns, out);
+      run(std::false_type{});
     });
   }
   template <int Vectors, bool MaskX, class A, class Output>
-  static void run_group(const A& a, const T* x, index_t x_step, bool finite, index_t g,
-                        index_t column, index_t columns, const Output& out) {
+  static void run_group(const A& a, const T* x, index_t x_step, k_range range, bool finite,
+                        index_t g, T* sums, fetch_ahead& fetch, index_t column, index_t columns,
+                        const Output& out) {
     const T* weights = a.group_begin(g);
     const index_t step = a.step(g);
     const index_t row = g * view::group;
@@ -287,7 +398,9 @@ struct gemm_packed_dense_columns {
     const auto run = [&](index_t r, auto height, index_t tiles) SPARSEKIT_LAMBDA_INLINE {
       const tile_operands o{x, x_step, weights + r, step, fixed_stride<1>{}};
       run_straight_tiles<lanes, Vectors, height, roles::columns, MaskX>(
-          o, a.cols(), tiles, columns, finite, out, column, row + r);
+          o, range, tiles, columns, finite, sums + r * Vectors * w, Vectors * w, fetch, out, column,
+          row + r);
+      fetch = fetch.after(tiles, range.end - range.begin);
     };
     constexpr int most = packed_height<Arch>(Vectors);
     if constexpr (most == 6) {

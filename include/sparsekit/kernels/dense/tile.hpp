@@ -4,9 +4,11 @@
 // A tile is an outer product summed over k: `Vectors` registers of one operand times `Scalars`
 // numbers of the other. Its lanes are columns of Y (then the registers hold X and the numbers are
 // weights) or rows of Y (registers hold weights). Each element of Y is one chain of fused
-// multiply-adds over k in ascending order, whatever the tile, so all of them give the same bits.
+// multiply-adds over k in ascending order, whatever the tile, so all of them give the same bits;
+// long chains are summed in pieces of k (k_range), whose sums lie in memory in between.
 #pragma once
 
+#include <cstdint>
 #include <type_traits>
 
 #include "../call.hpp"
@@ -32,30 +34,87 @@ template <class T, class VectorStep, class ScalarStep, class ScalarStride>
 tile_operands(const T*, VectorStep, const T*, ScalarStep, ScalarStride)
     -> tile_operands<T, VectorStep, ScalarStep, ScalarStride>;
 
-/// sum[j * Vectors + i] += vector i times number j over `depth` steps. MaskLast: the last vector
-/// ends with the operand and is loaded under the mask.
-template <class Lanes, int Vectors, int Scalars, bool MaskLast, class Operands>
-SPARSEKIT_INLINE void add_products(const Operands& o, index_t depth, typename Lanes::mask tail,
-                                   typename Lanes::reg* sum) {
+/// Steps [begin, end) of `depth`: one piece of a product. Its operands begin at step 0.
+struct k_range {
+  index_t begin, end, depth;
+  bool first() const { return begin == 0; }
+  bool last() const { return end == depth; }
+};
+constexpr k_range all_of(index_t depth) { return {0, depth, depth}; }
+
+/// f(k_range) for pieces of `depth` in ascending order, as few of at most `most` steps as can be,
+/// of one size but for rounding; one empty piece if there are no steps.
+template <class F>
+SPARSEKIT_INLINE void for_k_ranges(index_t depth, index_t most, F&& f) {
+  const index_t pieces = depth <= most ? 1 : ceil_div(depth, most);
+  const index_t size = ceil_div(depth, pieces);
+  index_t begin = 0;
+  do {
+    const index_t end = depth - begin < size ? depth : begin + size;
+    f(k_range{begin, end, depth});
+    begin = end;
+  } while (begin < depth);
+}
+
+/// What a tile does besides its sums: asks for weights of a later piece, `lines` cache lines every
+/// `every` steps. Few at a time: more than a core can wait for at once would stop its loads.
+struct fetch_ahead {
+  static constexpr index_t every = 64;
+  std::uintptr_t next = 0;  ///< may lie beyond the array
+  index_t lines = 0;
+
+  /// Asks for `bytes` bytes from `first` in the course of `tiles` tiles of `steps` steps.
+  template <class T>
+  static fetch_ahead of(const T* first, index_t bytes, index_t tiles, index_t steps) {
+    const index_t times = tiles * ceil_div(steps, every);
+    return {reinterpret_cast<std::uintptr_t>(first),
+            times == 0 ? 0 : ceil_div(bytes, times * index_t{64})};
+  }
+  SPARSEKIT_INLINE void operator()() {
+    for (index_t i = 0; i < lines; ++i, next += 64) {
+      simd::prefetch_to_l2(reinterpret_cast<const void*>(next));
+    }
+  }
+  /// What a run of tiles leaves to the next.
+  fetch_ahead after(index_t tiles, index_t steps) const {
+    return {next + static_cast<std::uintptr_t>(tiles * ceil_div(steps, every) * lines * 64), lines};
+  }
+};
+/// In its place: nothing to ask for.
+struct no_fetch {
+  SPARSEKIT_INLINE void operator()() const {}
+};
+
+/// sum[j * Vectors + i] += vector i times number j over the steps of `range`. MaskLast: the last
+/// vector ends with the operand and is loaded under the mask.
+template <class Lanes, int Vectors, int Scalars, bool MaskLast, class Operands, class Fetch>
+SPARSEKIT_INLINE void add_products(const Operands& o, k_range range, typename Lanes::mask tail,
+                                   Fetch& fetch, typename Lanes::reg* sum) {
   constexpr int w = Lanes::width;
-  const auto* v = o.vectors;
-  const auto* s = o.scalars;
-  for (index_t k = 0; k < depth; ++k, v += o.vector_step, s += o.scalar_step) {
-    typename Lanes::reg vector[Vectors];
-    simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-      if constexpr (MaskLast && i == Vectors - 1) {
-        vector[i] = simd::loaded_once(Lanes::load(tail, v + i * w));
-      } else {
-        vector[i] = simd::loaded_once(Lanes::load(v + i * w));
-      }
-    });
-    simd::unroll<Scalars>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-      simd::no_loads_ahead();
-      const auto number = Lanes::broadcast(s[j * o.scalar_stride]);
+  const auto* v = o.vectors + range.begin * o.vector_step;
+  const auto* s = o.scalars + range.begin * o.scalar_step;
+  for (index_t k = range.begin; k < range.end;) {
+    fetch();
+    const index_t stop = std::is_same_v<Fetch, fetch_ahead> && range.end - k > fetch_ahead::every
+                             ? k + fetch_ahead::every
+                             : range.end;
+    for (; k < stop; ++k, v += o.vector_step, s += o.scalar_step) {
+      typename Lanes::reg vector[Vectors];
       simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-        sum[j * Vectors + i] = Lanes::fma(vector[i], number, sum[j * Vectors + i]);
+        if constexpr (MaskLast && i == Vectors - 1) {
+          vector[i] = simd::loaded_once(Lanes::load(tail, v + i * w));
+        } else {
+          vector[i] = simd::loaded_once(Lanes::load(v + i * w));
+        }
       });
-    });
+      simd::unroll<Scalars>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+        simd::no_loads_ahead();
+        const auto number = Lanes::broadcast(s[j * o.scalar_stride]);
+        simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+          sum[j * Vectors + i] = Lanes::fma(vector[i], number, sum[j * Vectors + i]);
+        });
+      });
+    }
   }
 }
 
@@ -109,22 +168,38 @@ SPARSEKIT_NOINLINE void exact_products(const Operands& o, index_t depth, index_t
   }
 }
 
-/// The sums of a tile into tile[j * tile_ld + i], number j and lane i, with Inf and NaN as the
-/// pattern wants them. Not inlined: one copy serves every epilogue and layout of Y, for a store and
-/// a load a register.
+/// sum[j * Vectors + i]: zero before the first step, else what carry_on left.
+template <class Lanes, int Vectors, int Scalars, class T>
+SPARSEKIT_INLINE void take_up(k_range range, const T* tile, index_t tile_ld,
+                              typename Lanes::reg* sum) {
+  simd::unroll<Vectors * Scalars>([&](auto i) SPARSEKIT_LAMBDA_INLINE { sum[i] = Lanes::zero(); });
+  if (range.first()) return;
+  simd::unroll<Vectors * Scalars>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+    sum[i] = Lanes::load(tile + i / Vectors * tile_ld + i % Vectors * Lanes::width);
+  });
+}
+template <class Lanes, int Vectors, int Scalars, class T>
+SPARSEKIT_INLINE void carry_on(const typename Lanes::reg* sum, T* tile, index_t tile_ld) {
+  simd::unroll<Vectors * Scalars>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+    Lanes::store(tile + i / Vectors * tile_ld + i % Vectors * Lanes::width, sum[i]);
+  });
+}
+
+/// The sums of a tile over `range`, added to those of the ranges before, into tile[j * tile_ld +
+/// i], number j and lane i; after the last with Inf and NaN as the pattern wants them. Not inlined:
+/// one copy serves every epilogue and layout of Y, for a store and a load a register.
 template <class Lanes, int Vectors, int Scalars, bool MaskLast, class Operands, class T>
-SPARSEKIT_NOINLINE void sum_tile(const Operands& o, index_t depth, index_t lanes, roles lanes_are,
+SPARSEKIT_NOINLINE void sum_tile(const Operands& o, k_range range, index_t lanes, roles lanes_are,
                                  T* tile, index_t tile_ld) {
   constexpr int w = Lanes::width;
   typename Lanes::reg sum[Vectors * Scalars];
-  simd::unroll<Vectors * Scalars>([&](auto i) SPARSEKIT_LAMBDA_INLINE { sum[i] = Lanes::zero(); });
-  add_products<Lanes, Vectors, Scalars, MaskLast>(o, depth, Lanes::first(lanes - (Vectors - 1) * w),
-                                                  sum);
-  simd::unroll<Vectors * Scalars>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-    Lanes::store(tile + i / Vectors * tile_ld + i % Vectors * w, sum[i]);
-  });
-  if (!all_finite<Lanes, Vectors * Scalars>(sum)) {
-    exact_products(o, depth, lanes, Scalars, lanes_are, tile, tile_ld);
+  take_up<Lanes, Vectors, Scalars>(range, tile, tile_ld, sum);
+  no_fetch fetch;
+  add_products<Lanes, Vectors, Scalars, MaskLast>(o, range, Lanes::first(lanes - (Vectors - 1) * w),
+                                                  fetch, sum);
+  carry_on<Lanes, Vectors, Scalars>(sum, tile, tile_ld);
+  if (range.last() && !all_finite<Lanes, Vectors * Scalars>(sum)) {
+    exact_products(o, range.depth, lanes, Scalars, lanes_are, tile, tile_ld);
   }
 }
 
@@ -187,7 +262,7 @@ SPARSEKIT_INLINE void run_tile(const Operands& o, index_t depth, index_t lanes, 
   constexpr int w = Lanes::width;
   using T = std::remove_cvref_t<decltype(*o.vectors)>;
   alignas(64) T tile[(Scalars + w - 1) / w * w * Vectors * w];
-  sum_tile<Lanes, Vectors, Scalars, MaskLast>(o, depth, lanes, LanesAre, tile, Vectors * w);
+  sum_tile<Lanes, Vectors, Scalars, MaskLast>(o, all_of(depth), lanes, LanesAre, tile, Vectors * w);
   put_sums<Lanes, LanesAre>(tile, Vectors * w, lanes, Scalars, out, lane0, scalar0);
 }
 
@@ -195,23 +270,29 @@ SPARSEKIT_INLINE void run_tile(const Operands& o, index_t depth, index_t lanes, 
 /// side in Y: the epilogue runs on the sums in their registers. Tiles of few steps (8 to 64 columns
 /// of W) are as much put as summed: what each costs besides, a call with its operands and the look
 /// at its sums, took a quarter of the time at 8 columns. `finite`: X is known to be, no such look.
-template <class Lanes, int Vectors, int Scalars, roles LanesAre, class Operands, class Output>
-SPARSEKIT_NOINLINE void run_full_tiles(Operands o, index_t depth, index_t tiles, bool finite,
+/// Sums of all ranges but the last are carried on in memory, at carried[j * carried_ld + i].
+template <class Lanes, int Vectors, int Scalars, roles LanesAre, class Operands, class T,
+          class Output>
+SPARSEKIT_NOINLINE void run_full_tiles(Operands o, k_range range, index_t tiles, bool finite,
+                                       T* carried, index_t carried_ld, fetch_ahead fetch,
                                        const Output& output, index_t lane0, index_t scalar0) {
   constexpr int w = Lanes::width;
-  using T = std::remove_cvref_t<decltype(*o.vectors)>;
   // Behind references, each register that is stored might change them, and they would be read
   // again.
   const auto epilogue = output.epilogue;
   const auto out = output_of<Lanes>(output.y, epilogue, output.weight_sums);
-  for (; tiles > 0; --tiles, scalar0 += Scalars, o.scalars += Scalars * o.scalar_stride) {
+  for (; tiles > 0; --tiles, scalar0 += Scalars, o.scalars += Scalars * o.scalar_stride,
+                    carried += Scalars * carried_ld) {
     typename Lanes::reg sum[Vectors * Scalars];
-    simd::unroll<Vectors * Scalars>([&](auto i)
-                                        SPARSEKIT_LAMBDA_INLINE { sum[i] = Lanes::zero(); });
-    add_products<Lanes, Vectors, Scalars, false>(o, depth, Lanes::first(w), sum);
+    take_up<Lanes, Vectors, Scalars>(range, carried, carried_ld, sum);
+    add_products<Lanes, Vectors, Scalars, false>(o, range, Lanes::first(w), fetch, sum);
+    if (!range.last()) {
+      carry_on<Lanes, Vectors, Scalars>(sum, carried, carried_ld);
+      continue;
+    }
     if (!finite && !all_finite<Lanes, Vectors * Scalars>(sum)) [[unlikely]] {
       alignas(64) T tile[(Scalars + w - 1) / w * w * Vectors * w];
-      exact_products(o, depth, Vectors * w, Scalars, LanesAre, tile, Vectors * w);
+      exact_products(o, range.depth, Vectors * w, Scalars, LanesAre, tile, Vectors * w);
       put_sums<Lanes, LanesAre>(tile, Vectors * w, Vectors * w, Scalars, output, lane0, scalar0);
       continue;
     }
@@ -228,21 +309,27 @@ SPARSEKIT_NOINLINE void run_full_tiles(Operands o, index_t depth, index_t tiles,
 }
 
 /// `tiles` whole tiles whose lanes lie side by side in Y, by run_full_tiles where that pays. Long
-/// epilogues and tails go through memory, where one copy of the sums serves all.
+/// epilogues and tails go through memory, where one copy of the sums serves all: `carried` has room
+/// for full registers in both directions.
 template <class Lanes, int Vectors, int Scalars, roles LanesAre, bool MaskLast, class Operands,
-          class Output>
-SPARSEKIT_INLINE void run_straight_tiles(Operands o, index_t depth, index_t tiles, index_t lanes,
-                                         bool finite, const Output& out, index_t lane0,
+          class T, class Output>
+SPARSEKIT_INLINE void run_straight_tiles(Operands o, k_range range, index_t tiles, index_t lanes,
+                                         bool finite, T* carried, index_t carried_ld,
+                                         fetch_ahead fetch, const Output& out, index_t lane0,
                                          index_t scalar0) {
   using epilogue = std::remove_cvref_t<decltype(out.epilogue)>;
   if constexpr (epilogue::is_short && !MaskLast && Lanes::width > 1) {
     if (lanes == Vectors * Lanes::width) {
-      return run_full_tiles<Lanes, Vectors, Scalars, LanesAre>(o, depth, tiles, finite, out, lane0,
-                                                               scalar0);
+      return run_full_tiles<Lanes, Vectors, Scalars, LanesAre>(
+          o, range, tiles, finite, carried, carried_ld, fetch, out, lane0, scalar0);
     }
   }
-  for (; tiles > 0; --tiles, scalar0 += Scalars, o.scalars += Scalars * o.scalar_stride) {
-    run_tile<Lanes, Vectors, Scalars, LanesAre, MaskLast>(o, depth, lanes, out, lane0, scalar0);
+  for (; tiles > 0; --tiles, scalar0 += Scalars, o.scalars += Scalars * o.scalar_stride,
+                    carried += Scalars * carried_ld) {
+    sum_tile<Lanes, Vectors, Scalars, MaskLast>(o, range, lanes, LanesAre, carried, carried_ld);
+    if (range.last()) {
+      put_sums<Lanes, LanesAre>(carried, carried_ld, lanes, Scalars, out, lane0, scalar0);
+    }
   }
 }
 
