@@ -184,9 +184,10 @@ def repeated_choices(folder):
 
 def choose_section(folder):
     """How often choose() is right, from the CSV of benchmarks/choose/main.cpp. [] without data."""
-    text, losing = [], []
+    text, losing, notes = [], [], []
     for path in sorted(folder.glob("choose-*.csv")):
         groups = collections.defaultdict(list)
+        cheaper, over_dense = [], []
         with open(path, newline="") as file:
             for row in csv.DictReader(file):
                 ratio = float(row["ratio"])
@@ -196,12 +197,20 @@ def choose_section(folder):
                 groups[row["group"]].append(ratio)
                 groups[f"N = {row['columns']}"].append(ratio)
                 groups["all"].append(ratio)
+                if row.get("decide_us"):
+                    cheaper.append(float(row["decide_us"]) < float(row["pack_us"]))
+                if row["dense us"]:
+                    over_dense.append(float(row[row["chosen"] + " us"]) / float(row["dense us"]))
                 if ratio > 1.15:
                     losing.append((ratio, f"{path.stem}: {row['matrix']}, {row['columns']} columns: {row['chosen']} "
                                           f"taken, {row['fastest']} is {ratio:.2f}x faster"))
         for name, ratios in sorted(groups.items(), key=lambda g: (g[0].startswith("N = "), len(g[0]), g[0])):
             share = lambda limit: f"{100 * sum(r <= limit for r in ratios) / len(ratios):.1f} %"
             text.append(f"| {path.stem} | {name} | {len(ratios)} | {share(1.05)} | {share(1.15)} | {max(ratios):.2f}x |")
+        if cheaper:
+            notes.append(f"{path.stem}: deciding takes less than packing what was taken in "
+                         f"{100 * sum(cheaper) / len(cheaper):.1f} % of cases; more than 5 % slower than dense: "
+                         f"{sum(r > 1.05 for r in over_dense)} cases, at worst {max(over_dense):.2f}x.")
     if not text:
         return []
     head = ["## How often choose() is right", "",
@@ -209,7 +218,8 @@ def choose_section(folder):
             "fastest candidate, dense included, timed in turn; those more than 5 % off are timed again. The aim: 95 % within "
             "5 %, none more than 15 % off. Conditions as above.", "",
             "| data | group | cases | within 5 % | within 15 % | worst |", "|---|---|---|---|---|---|"]
-    tail = repeated_choices(folder) + ["", "Cases more than 15 % off, the worst first:", ""]
+    tail = [line for note in notes for line in ("", note)]
+    tail += repeated_choices(folder) + ["", "Cases more than 15 % off, the worst first:", ""]
     tail += [f"- {line}" for _, line in sorted(losing, reverse=True)[:40]] or ["- none"]
     if len(losing) > 40:
         tail += ["", f"and {len(losing) - 40} more, in docs/data."]

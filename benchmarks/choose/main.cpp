@@ -207,7 +207,7 @@ void run_all(const options& o, const std::vector<named_matrix>& matrices, const 
   const auto model = c == nullptr ? sk::cost_model<T>::native() : sk::cost_model<T>(c->constants<T>());
   std::FILE* csv = o.csv.empty() ? nullptr : std::fopen(o.csv.c_str(), "w");
   if (csv != nullptr) {
-    std::fprintf(csv, "group,matrix,rows,cols,zeros,columns,chosen,fastest,ratio,decide us,pack us");
+    std::fprintf(csv, "group,matrix,rows,cols,zeros,columns,chosen,fastest,ratio,decide_us,pack_us");
     for (int f = 0; f < sk::form_count; ++f) {
       const char* name = sk::name_of(static_cast<sk::form>(f));
       std::fprintf(csv, ",%s us,%s predicted", name, name);
