@@ -119,6 +119,33 @@ struct row_output {
     T* p = y.data() + row * y.ld() + column;
     finish(v, place<Lanes, T, Mask, true>{row, column, m, p, weight_sums}, epilogue, p);
   }
+
+  /// Full registers of one row from `column` on. The epilogue runs for all of them before the first is stored: a store
+  /// might change what it reads, so each put by itself would have to fetch the bias and all pointers again.
+  template <int Count>
+  SPARSEKIT_INLINE void put_run(const typename Lanes::reg* v, index_t row, index_t column) const {
+    T* const p = y.data() + row * y.ld() + column;
+    const auto at = [&](index_t j) {
+      return place<Lanes, T, simd::all_lanes, true>{row, column + j * Lanes::width, {},
+                                                    p + j * Lanes::width, weight_sums};
+    };
+    if constexpr (Count > 0) {
+      using last = typename std::remove_cvref_t<decltype(epilogue.after(at(0)))>::lanes;
+      decltype(epilogue(v[0], at(0))) done[Count];
+      simd::unroll<Count>([&](auto j) SPARSEKIT_LAMBDA_INLINE { done[j] = epilogue(v[j], at(j)); });
+      simd::unroll<Count>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+        simd::store_as<last>(simd::all_lanes{}, p + j * Lanes::width, done[j]);
+      });
+    }
+  }
+  /// The same, of which the last is partly filled, `tail`, unless `full`.
+  template <int Count, class Mask>
+  SPARSEKIT_INLINE void put_run(const typename Lanes::reg* v, index_t row, index_t column, bool full,
+                                Mask tail) const {
+    if (full) return put_run<Count>(v, row, column);
+    put_run<Count - 1>(v, row, column);
+    put(v[Count - 1], row, column + (Count - 1) * Lanes::width, tail);
+  }
 };
 
 /// Finished sums into column-major Y, where the lanes of `put` are rows.
@@ -148,9 +175,7 @@ struct column_output {
         });
         Lanes::transpose(t);
         if (rows - r >= width && columns - c >= width) {
-          simd::unroll<width>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-            put(t[i], row + r, column + c + i, simd::all_lanes{});
-          });
+          put_square(t, row + r, column + c);
         } else {
           simd::unroll<width>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
             if (c + i < columns) put(t[i], row + r, column + c + i, mask);
@@ -158,6 +183,23 @@ struct column_output {
         }
       }
     }
+  }
+
+ private:
+  /// One register each for as many columns; the epilogue runs before the first store, as in row_output.
+  SPARSEKIT_INLINE void put_square(const typename Lanes::reg (&t)[Lanes::width], index_t row, index_t column) const {
+    constexpr int width = Lanes::width;
+    T* const p = y.data() + column * y.ld() + row;
+    const auto at = [&](index_t i) {
+      return place<Lanes, T, simd::all_lanes, false>{row, column + i, {}, p + i * y.ld(), weight_sums};
+    };
+    using last = typename std::remove_cvref_t<decltype(epilogue.after(at(0)))>::lanes;
+    decltype(epilogue(t[0], at(0))) done[width];
+    simd::unroll<width>([&](auto i) SPARSEKIT_LAMBDA_INLINE { done[i] = epilogue(t[i], at(i)); });
+    const index_t ld = y.ld();
+    simd::unroll<width>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+      simd::store_as<last>(simd::all_lanes{}, p + i * ld, done[i]);
+    });
   }
 };
 

@@ -42,12 +42,15 @@ SPARSEKIT_INLINE void put_panel_rows(const S* sums, index_t width, index_t rows,
   if constexpr (decltype(out.y)::layout::rows_contiguous) {
     const index_t full = columns / Lanes::width * Lanes::width;
     const auto tail = Lanes::first(columns - full);
+    // Behind references, each store might change them, and they would be read again.
+    const auto epilogue = out.epilogue;
+    const auto own = output_of<Lanes>(out.y, epilogue, out.weight_sums);
     for (index_t r = 0; r < rows; ++r) {
       const S* sum = sums + r * width;
       for (index_t j = 0; j < full; j += Lanes::width) {
-        out.put(Lanes::load(sum + j), r0 + r, column + j, simd::all_lanes{});
+        own.put(Lanes::load(sum + j), r0 + r, column + j, simd::all_lanes{});
       }
-      if (full < columns) out.put(Lanes::load(sum + full), r0 + r, column + full, tail);
+      if (full < columns) own.put(Lanes::load(sum + full), r0 + r, column + full, tail);
     }
   } else {
     out.put_tile(sums, width, rows, columns, r0, column);

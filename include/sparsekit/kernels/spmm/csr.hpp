@@ -33,13 +33,7 @@ struct csr_tile {
             a.values[p], x + static_cast<index_t>(a.columns[p]) * stride, tail, sum);
       }
       if constexpr (along_rows) {
-        simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-          if (j < Registers - 1 || full) {
-            out.put(sum[j], r, column + j * w, simd::all_lanes{});
-          } else {
-            out.put(sum[j], r, column + j * w, tail);
-          }
-        });
+        out.template put_run<Registers>(sum, r, column, full, tail);
       } else {
         const index_t i = (r - r0) % w;
         simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {

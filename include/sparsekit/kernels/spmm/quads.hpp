@@ -229,15 +229,9 @@ SPARSEKIT_NOINLINE void run_row_block(const quad_view<const T>& a, index_t row_b
       if (along_rows && last) {
         if constexpr (along_rows) {
           simd::unroll<group_rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
-            if (head[r] == view::no_row) return;
-            simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-              if (j < Registers - 1 || full) {
-                out.put(sum[r * Registers + j], r0 + head[r], column + j * Lanes::width,
-                        simd::all_lanes{});
-              } else {
-                out.put(sum[r * Registers + j], r0 + head[r], column + j * Lanes::width, tail);
-              }
-            });
+            const index_t at = head[r];
+            if (at == view::no_row) return;
+            out.template put_run<Registers>(sum + r * Registers, r0 + at, column, full, tail);
           });
         }
       } else {

@@ -55,13 +55,8 @@ SPARSEKIT_INLINE void put_row(const typename Lanes::reg (&sum)[Registers], index
                               index_t column, index_t columns, const Output& out) {
   constexpr int w = Lanes::width;
   if constexpr (std::is_same_v<decltype(out.y), dense_view<T, row_major>>) {
-    simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-      if (j < Registers - 1 || columns == Registers * w) {
-        out.put(sum[j], row, column + j * w, simd::all_lanes{});
-      } else {
-        out.put(sum[j], row, column + j * w, Lanes::first(columns - j * w));
-      }
-    });
+    out.template put_run<Registers>(sum, row, column, columns == Registers * w,
+                                    Lanes::first(columns - (Registers - 1) * w));
   } else {
     alignas(64) T values[Registers * w];
     simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {

@@ -74,17 +74,17 @@ SPARSEKIT_NOINLINE void run_wide_groups(const wide_view<const T> a, index_t g0, 
           sum, x, stride, mask, a.columns.data() + first_step + l,
           a.values.data() + first_step + l, a.counts.data() + g * eight + l);
       simd::unroll<rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
-        if (row[r] == view::no_row) return;
-        simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-          const auto s = sum[r * Registers + j];
-          if constexpr (!std::is_same_v<decltype(out.y), dense_view<T, row_major>>) {
-            Lanes::store(waiting + index_t{row[r]} * width + j * Lanes::width, s);
-          } else if (Registers > 1 || columns >= Lanes::width) {
-            out.put(s, r0 + row[r], column + j * Lanes::width, simd::all_lanes{});
-          } else {
-            out.put(s, r0 + row[r], column, mask);
-          }
-        });
+        const index_t at = row[r];
+        if (at == view::no_row) return;
+        if constexpr (!std::is_same_v<decltype(out.y), dense_view<T, row_major>>) {
+          simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+            Lanes::store(waiting + at * width + j * Lanes::width, sum[r * Registers + j]);
+          });
+        } else if (Registers > 1 || columns >= Lanes::width) {
+          out.template put_run<Registers>(sum + r * Registers, r0 + at, column);
+        } else {
+          out.put(sum[r], r0 + at, column, mask);
+        }
       });
     }
   }
