@@ -18,9 +18,10 @@
 // does 16 for 17 (load bound), and is left to rows unless there are few of them.
 //
 // All this holds while the caches keep up. Where K is large, k is cut into pieces, so that what a
-// tile shares with the next stays in L1 (AVX2, 512 x 512 weights: tiles of columns from .83 to .93
+// tile shares with the next stays in L1 (AVX2, 512 x 512 weights: tiles of columns from .85 to .92
 // of what the FMA units do), and weights of the next piece are asked for meanwhile: they come from
-// L3 or memory. Where the host was busy otherwise, that was worth a fifth to a half.
+// L3 or memory. Where the host was busy otherwise, weights beyond L2 gained a fifth to
+// a half by that.
 #pragma once
 
 #include "../../formats/packed_dense.hpp"
@@ -345,7 +346,7 @@ struct gemm_packed_dense_columns {
     return most < 1 ? 1 : most < most_panels ? most : most_panels;
   }
   /// Panels [p0, p1) of X, one behind the other; whether all of them are finite. Row by row, so
-  /// that X is read as it lies: a panel at a time took twice as long.
+  /// that X is read as it lies.
   template <class ColumnOf>
   static bool relay_panels(dense_view<const T, row_major> x, index_t p0, index_t p1,
                            const ColumnOf& column_of, T* target) {
