@@ -357,6 +357,8 @@ class cost_model {
   static cost_terms rows_alone(const counts& v, double bytes, double most, double tiles,
                                bool relays, double crowd) {
     const bool masked = !relays && static_cast<index_t>(v.n) % static_cast<index_t>(width) != 0;
+    // Measured: the denser W, the more a load of X from beyond L1 costs. Perhaps W's stream crowds X out of that cache.
+    const double density = v.nnz / std::max(1.0, v.m * v.k);
     // Rows of X, or of its panel, on more pages than the first TLB knows.
     const double span = v.k * (relays ? std::min(v.registers, most) * width : v.n) * sizeof(T);
     const double far = span <= model_pages_bytes ? 0 : 1 - model_pages_bytes / span;
@@ -366,7 +368,8 @@ class cost_model {
              v.nnz * v.registers * v.share_beyond(model_l1_bytes / crowd, most),
              v.nnz * v.registers * v.share_beyond(model_l2_bytes / crowd, most),
              v.x_beyond_l2(), v.y_beyond_l2(), v.m * tiles * v.surprise(), masked ? v.nnz : 0,
-             v.n < width ? v.m : 0, v.nnz * tiles * far}};
+             v.n < width ? v.m : 0, v.nnz * tiles * far,
+             density * v.nnz * v.registers * v.share_beyond(model_l1_bytes / crowd, most)}};
   }
 
  public:
