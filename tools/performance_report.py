@@ -282,7 +282,7 @@ def networks_section(folder):
     text += ["", "### Kept as panels", "",
              "Where X and Y stay in the panel layout (panels.hpp), as in an engine that keeps its activations so, nothing is "
              "re-laid and nothing is strided. All pruned layers together, against the same weights with planar X and Y:", "",
-             "| network | quads, planar | quads, panels | gain | dense, planar | dense, panels | gain | over own dense in its "
+             "| network | pack(), planar | pack(), panels | gain | dense, planar | dense, panels | gain | over own dense in its "
              "better layout |", "|---|---|---|---|---|---|---|---|"]
     for network in dict.fromkeys(r["network"] for r in layers):
         mine = [r for r in layers if r["network"] == network]
@@ -386,7 +386,16 @@ def spmv_section(folder):
                             f"{t['pack_one_thread'] / t['pack_two_threads']:.2f} | "
                             f"{t['pack_setup'] / t['csr_one_thread']:.0f} |")
         text.append("")
-    return text + [facts["notes"], "", facts["reproduce"], ""]
+    text += [facts["notes"], ""]
+    packing = folder / "spmv-packing.csv"
+    if packing.exists():
+        text += ["Packing f64 since (2026-11-26; validation and pack() together, memory used before, minima of many rounds; "
+                 "before and after in different runs), in microseconds and in products by `pack` and by `csr`:", "",
+                 "| matrix | before | now | products by pack | by csr |", "|---|---|---|---|---|"]
+        with open(packing, newline="") as file:
+            text += ["| " + " | ".join(row.values()) + " |" for row in csv.DictReader(file)]
+        text += ["", facts["packing_notes"], ""]
+    return text + [facts["reproduce"], ""]
 
 
 def dense_section(folder):
