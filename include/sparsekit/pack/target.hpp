@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "../config.hpp"
-#include "../core/checked.hpp"
+#include "../core/array_view.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
