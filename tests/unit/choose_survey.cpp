@@ -98,6 +98,7 @@ TEST_CASE("one group too full is found wherever it is, and so is one entry in a 
 }
 
 TEST_CASE("slots of quads and of window lookup are those of the whole pattern, about") {
+  int compared = 0;
   for (const double zeros : {0.3, 0.7, 0.9}) {
     for (const auto pattern : {sk::sample_pattern::scattered, sk::sample_pattern::uneven}) {
       const matrix m = sk::make_sample<float>({pattern, {1100, 700}, zeros, {1, 1}, 8}).value();
@@ -110,11 +111,14 @@ TEST_CASE("slots of quads and of window lookup are those of the whole pattern, a
       CAPTURE(static_cast<int>(pattern));
       CHECK(about(s.quad_slots, exact(m).quad_slots));
       if (zeros > 0.5) CHECK(s.list_slots == exact(m).list_slots);
-      CAPTURE(s.lookup_slots);
+      if (s.lookup_slots == 0) continue;  // counted only where window lookup could win
+      ++compared;
       CAPTURE(exact(m).lookup_slots);
-      if (s.lookup_slots > 0) CHECK(about(s.lookup_slots, exact(m).lookup_slots));
+      CHECK(about(s.lookup_slots, exact(m).lookup_slots));
     }
   }
+  // In scalar builds it never does.
+  if (!std::is_same_v<sk::native_arch, sk::arch::scalar>) CHECK(compared > 0);
 }
 
 TEST_CASE("entries in few rows only: samples that meet none of them say nothing") {

@@ -189,14 +189,14 @@ struct column_output {
   /// One register each for as many columns; the epilogue runs before the first store, as in row_output.
   SPARSEKIT_INLINE void put_square(const typename Lanes::reg (&t)[Lanes::width], index_t row, index_t column) const {
     constexpr int width = Lanes::width;
-    T* const p = y.data() + column * y.ld() + row;
+    const index_t ld = y.ld();
+    T* const p = y.data() + column * ld + row;
     const auto at = [&](index_t i) {
-      return place<Lanes, T, simd::all_lanes, false>{row, column + i, {}, p + i * y.ld(), weight_sums};
+      return place<Lanes, T, simd::all_lanes, false>{row, column + i, {}, p + i * ld, weight_sums};
     };
     using last = typename std::remove_cvref_t<decltype(epilogue.after(at(0)))>::lanes;
     decltype(epilogue(t[0], at(0))) done[width];
     simd::unroll<width>([&](auto i) SPARSEKIT_LAMBDA_INLINE { done[i] = epilogue(t[i], at(i)); });
-    const index_t ld = y.ld();
     simd::unroll<width>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
       simd::store_as<last>(simd::all_lanes{}, p + i * ld, done[i]);
     });

@@ -25,11 +25,11 @@ constexpr pack_target resolved(pack_target target) {
                                                    : pack_target::scalar;
 }
 
-/// Whether wide rows are ahead of balanced quads for n columns, by the average of entries.
+/// Whether wide rows are ahead of balanced quads for n columns of X; nnz > 0.
 ///
 /// avx2: on Zen 3 a load of X costs no more than an FMA while X stays in L1, and wide rows re-lay X only if they
 /// must. So they are ahead where rows are short, where a row of X is used too few times to pay for re-laying it, and
-/// at 97 % zeros: together within 1 to 3 % of the better form on pruned layers, random and structured matrices (mean
+/// at 97 % zeros: together within 1 to 4 % of the better form on pruned layers, random and structured matrices (mean
 /// time over it; quads alone 5 to 30 %). Column blocks, which keep the X of long rows in L1, bring wide rows to .85
 /// to 1 of quads there, no further.
 /// avx512: from a plain kernel and one that steps eight rows together, on Zen 5: at N = 16 ahead from 90 %, at
@@ -41,10 +41,11 @@ constexpr bool wide_wins(pack_target target, const extents& shape, index_t nnz, 
   const double density = entries / (static_cast<double>(shape.rows) * static_cast<double>(shape.cols));
   const bool is_f32 = sizeof(T) == 4;
   if (resolved(target) == pack_target::avx2) {
-    const double a_row = entries / static_cast<double>(shape.rows);
-    const double a_column = entries / static_cast<double>(shape.cols);
+    const double row_entries = entries / static_cast<double>(shape.rows);
+    const double uses_of_x = entries / static_cast<double>(shape.cols);
     const bool many = n >= (is_f32 ? 32 : 8);
-    return density <= 0.03 || a_column <= 6 || (many && density <= 0.5 && a_row <= (is_f32 ? 40 : 80));
+    return density <= 0.03 || uses_of_x <= 6 ||
+           (many && density <= 0.5 && row_entries <= (is_f32 ? 40 : 80));
   }
   if (resolved(target) == pack_target::avx512) {
     const index_t floats = is_f32 ? n : 2 * n;  // a row of X in 4-byte words

@@ -50,7 +50,6 @@ class form_set {
   constexpr bool has(form f) const { return (bits_ >> static_cast<int>(f) & 1) != 0; }
   constexpr void add(form f) { bits_ |= 1u << static_cast<int>(f); }
   constexpr void remove(form f) { bits_ &= ~(1u << static_cast<int>(f)); }
-  constexpr bool has_all(form_set s) const { return (s.bits_ & ~bits_) == 0; }
   constexpr bool empty() const { return bits_ == 0; }
   constexpr int size() const { return std::popcount(bits_); }
   constexpr std::uint32_t bits() const { return bits_; }

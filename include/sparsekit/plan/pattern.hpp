@@ -166,19 +166,27 @@ status count_groups(const View& a, pattern_statistics& s) {
   return {};
 }
 
+/// The largest blocks of quads: slots are counted in them, whatever the cut; and how many lie side by side.
+inline constexpr index_t counted_row_block = 512;
+inline constexpr index_t counted_column_block = 256;
+inline index_t counted_column_blocks(const extents& shape) {
+  return std::max<index_t>(1, ceil_div(shape.cols, counted_column_block));
+}
+/// Whether blocks are so empty that packing quads takes longer than anything else; other forms win there.
+inline bool quad_blocks_nearly_empty(const extents& shape, index_t nnz) {
+  return static_cast<double>(counted_column_blocks(shape)) * static_cast<double>(shape.rows) >
+         2.0 * static_cast<double>(nnz) + 65536;
+}
+
 /// Slots of quads: rows of a block sorted by length come eight at a time, and each group runs as many single
 /// steps as its longest row needs. Shared patterns fill a few slots more, the more entries, the more of them.
 template <class View>
 void count_quads(const View& a, pattern_statistics& s) {
-  constexpr index_t row_block = 512;
-  constexpr index_t column_block = 256;
-  const index_t column_blocks = std::max<index_t>(1, ceil_div(a.cols(), column_block));
+  constexpr index_t row_block = counted_row_block;
+  constexpr index_t column_block = counted_column_block;
+  const index_t column_blocks = counted_column_blocks(a.shape);
   s.quad_slots = a.nnz();
-  // Where blocks are nearly empty, the packer would take longer than anything else; others win there.
-  if (static_cast<double>(column_blocks) * static_cast<double>(a.rows()) >
-      2.0 * static_cast<double>(a.nnz()) + 65536) {
-    return;
-  }
+  if (quad_blocks_nearly_empty(a.shape, a.nnz())) return;
   index_t padded = 0;
   for (index_t r0 = 0; r0 < a.rows(); r0 += row_block) {
     const index_t rows = std::min(row_block, a.rows() - r0);
@@ -233,8 +241,8 @@ status count_lookup(const View& a, pattern_statistics& s, index_t most = 8) {
                                   [](index_t, index_t, std::uint8_t) {});
   }
   const double slots = static_cast<double>(steps * view::step_slots);
-  // By the share of entries that was seen: slices of a block differ in length.
   if (entries == 0 && a.nnz() > 0 && wanted < v.slices()) return count_lookup<T>(a, s, 4 * wanted);
+  // By the share of entries that was seen: slices of a block differ in length.
   const double share = entries == 0 ? 1 : static_cast<double>(a.nnz()) / static_cast<double>(entries);
   s.lookup_slots = std::max<index_t>(1, static_cast<index_t>(slots * share));
   return {};

@@ -79,6 +79,15 @@ bool groups_reach(const price_bound<T>& bound, const pattern_statistics& s) {
   return false;
 }
 
+/// Of a pattern whose groups all hold one that is full.
+inline pattern_statistics without_groups(pattern_statistics s) {
+  for (auto& share : s.most_in_group) {
+    for (int level = 0; level < pattern_statistics::groups; ++level) share[level] = 2 << level;
+  }
+  s.counted_groups = true;
+  return s;
+}
+
 /// N:M groups and blocks: of two pieces of 16 rows first; then row by row, until neither can win.
 template <class T, class View>
 status survey_groups(const View& a, const price_bound<T>& bound, pattern_statistics& s) {
@@ -109,12 +118,7 @@ status survey_groups(const View& a, const price_bound<T>& bound, pattern_statist
     if (entries > 0) {
       scale_blocks(sample, entries);
       if (!groups_reach(bound, sample) && !blocks_reach(bound, sample)) {
-        s = sample;
-        for (auto& share : s.most_in_group) {
-          for (int level = 0; level < pattern_statistics::groups; ++level)
-            share[level] = 2 << level;
-        }
-        s.counted_groups = true;
+        s = without_groups(sample);
         return {};
       }
     }
@@ -128,11 +132,8 @@ status survey_groups(const View& a, const price_bound<T>& bound, pattern_statist
       sample = s;
       scale_blocks(sample, entries);
       if (groups_reach(bound, sample) || blocks_reach(bound, sample)) continue;
-      s = sample;
-      for (auto& share : s.most_in_group) {
-        for (int level = 0; level < pattern_statistics::groups; ++level) share[level] = 2 << level;
-      }
-      break;
+      s = without_groups(sample);
+      return {};
     }
   }
   s.counted_groups = true;
@@ -168,15 +169,12 @@ status survey_columns(const View& a, const price_bound<T>& bound, pattern_statis
 /// and the shortest differ by.
 template <class View>
 void survey_quads(const View& a, pattern_statistics& s) {
-  constexpr index_t row_block = 512;
-  constexpr index_t column_block = 256;
+  constexpr index_t row_block = counted_row_block;
+  constexpr index_t column_block = counted_column_block;
   constexpr index_t most = 64;
-  const index_t column_blocks = std::max<index_t>(1, ceil_div(a.cols(), column_block));
+  const index_t column_blocks = counted_column_blocks(a.shape);
   s.quad_slots = a.nnz();
-  if (static_cast<double>(column_blocks) * static_cast<double>(a.rows()) >
-      2.0 * static_cast<double>(a.nnz()) + 65536) {
-    return;
-  }
+  if (quad_blocks_nearly_empty(a.shape, a.nnz())) return;
   const index_t rows = std::min(row_block, a.rows());
   const index_t seen = std::min(rows, most);
   const index_t first = (a.rows() - rows) / 2;
