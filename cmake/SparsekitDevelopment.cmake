@@ -32,6 +32,10 @@ function(sparsekit_add_doctest name)
   add_executable(${target} ${arg_UNPARSED_ARGUMENTS})
   target_link_libraries(${target} PRIVATE sparsekit_doctest_main sparsekit_development sparsekit::io
                                           ${arg_LIBRARIES})
+  get_target_property(precompiled sparsekit_doctest_main PRECOMPILE_HEADERS)
+  if(precompiled)
+    target_precompile_headers(${target} REUSE_FROM sparsekit_doctest_main)
+  endif()
   add_test(NAME ${name} COMMAND ${target})
   set_tests_properties(${name} PROPERTIES LABELS doctest TIMEOUT 900
                        ENVIRONMENT "SPARSEKIT_DATA_DIR=${SPARSEKIT_DATA_DIR}")
