@@ -8,14 +8,15 @@
 //
 // Weights of bf16 and f16 are widened to f32, those of s8 to s32 or, in pairs of columns, to s16: memory is what
 // bounds them. There is no separate dense way: on Zen 3 with no zero in x this is from memory (4096 x 8192) 1.9,
-// 1.5 and 1.2 times as fast as packed dense weights of f32, bf16, s8; in cache (512 x 512) 1.08, .85 and .67:
-// narrow weights in cache should go to pack_dense() while fewer than 15 % (bf16) or 40 % (s8) of x are zero.
+// 1.4 and 1.2 times as fast as packed dense weights of f32, bf16, s8; in cache (512 x 512) 1.0, .9 to 1.1 and .67:
+// s8 in cache should go to pack_dense() while fewer than 40 % of x are zero.
 #pragma once
 
 #include <algorithm>
 
 #include "../../formats/active_set.hpp"
 #include "../../simd/column_pairs.hpp"
+#include "../../simd/mixed.hpp"
 #include "../call.hpp"
 #include "../dense/tile.hpp"
 
@@ -143,8 +144,31 @@ struct gemv_active {
   }
 
  private:
+  using mixed = simd::mixed<Arch>;
   static constexpr bool in_pairs =
       std::is_same_v<T, std::int8_t> && simd::column_pairs<Arch>::available;
+  /// bf16: a word holds two rows, each an f32 after one instruction; widening them in order takes
+  /// two. The sums of so many rows then stand even rows first, until the last column is added.
+  static constexpr bool splits_rows =
+      std::is_same_v<T, bfloat16> && requires(typename mixed::words w) {
+    mixed::even(w);
+    mixed::odd(w);
+  };
+  static constexpr index_t split = 2 * lanes::width;
+
+  /// Where the sum of row r of a tile stands.
+  static index_t place_of(index_t r, index_t rows) {
+    if (!splits_rows || r >= rows / split * split) return r;
+    const index_t i = r % split;
+    return r - i + i % 2 * lanes::width + i / 2;
+  }
+  static void order_rows(index_t rows, sum* sums) {
+    for (index_t r = 0; r + split <= rows; r += split) {
+      sum block[split];
+      for (index_t i = 0; i < split; ++i) block[i] = sums[r + i];
+      for (index_t i = 0; i < split; ++i) sums[r + i] = block[i % 2 * lanes::width + i / 2];
+    }
+  }
 
   /// sums[r] = sum over the active columns, in their order: `fused` at a time, then what is left.
   template <class X>
@@ -157,6 +181,7 @@ struct gemv_active {
     for (; i + fused <= count; i += fused) add_group<fused>(w, row, rows, x, i, sums);
     for (; i + 4 <= count; i += 4) add_group<4>(w, row, rows, x, i, sums);
     for (; i < count; ++i) add_group<1>(w, row, rows, x, i, sums);
+    if constexpr (splits_rows) order_rows(rows, sums);
   }
 
   template <int N, class X>
@@ -184,8 +209,35 @@ struct gemv_active {
     };
     index_t r = 0;
     if constexpr (in_pairs && N % 2 == 0) r = add_pairs<N>(column, rows, x, first, sums);
+    if constexpr (splits_rows) r = add_split_rows<N>(column, factor, rows, sums);
     for (; r + lanes::width <= rows; r += lanes::width) step(r, simd::all_lanes{});
     if (r < rows) step(r, lanes::first(rows - r));
+  }
+
+  /// Two registers of rows at a time; each sum takes its terms in the order of `step`. Returns the
+  /// rows that are done.
+  template <int N>
+  static SPARSEKIT_INLINE index_t add_split_rows(const T* const* column,
+                                                 const typename lanes::reg* factor, index_t rows,
+                                                 sum* sums) {
+    index_t r = 0;
+    for (; r + split <= rows; r += split) {
+      // [rows][chains]
+      typename lanes::reg chain[2][2] = {{lanes::load(sums + r), lanes::zero()},
+                                         {lanes::load(sums + r + lanes::width), lanes::zero()}};
+      simd::unroll<N>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+        const auto w = mixed::load_words(column[j] + r);
+        chain[0][j % 2] =
+            lanes::fma(factor[j], typename lanes::reg(mixed::even(w)), chain[0][j % 2]);
+        chain[1][j % 2] =
+            lanes::fma(factor[j], typename lanes::reg(mixed::odd(w)), chain[1][j % 2]);
+      });
+      simd::unroll<2>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+        lanes::store(sums + r + i * lanes::width,
+                     N == 1 ? chain[i][0] : lanes::add(chain[i][0], chain[i][1]));
+      });
+    }
+    return r;
   }
 
   /// Columns of s8 two at a time, which is exact in any order. Returns the rows that are done.
@@ -193,7 +245,6 @@ struct gemv_active {
   static SPARSEKIT_INLINE index_t add_pairs(const T* const* column, index_t rows, const X& x,
                                             index_t first, sum* sums) {
     using pairs = simd::column_pairs<Arch>;
-    using mixed = simd::mixed<Arch>;
     constexpr index_t w = lanes::width;
     typename pairs::words factor[N / 2];
     simd::unroll<N / 2>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
@@ -222,13 +273,14 @@ struct gemv_active {
                                                    index_t first, sum* sums) {
     using one = simd::lanes<arch::scalar, sum>;
     for (index_t r = 0; r < rows; ++r) {
-      sum chain[2] = {sums[r], sum{0}};
+      sum& total = sums[place_of(r, rows)];
+      sum chain[2] = {total, sum{0}};
       for (index_t j = 0; j < N; ++j) {
         const sum weight = static_cast<sum>(column[j][r]);
         const sum seen = visible_sum(weight, static_cast<sum>(x[first + j]));
         chain[j % 2] = add_product<one>(seen, weight, chain[j % 2]);
       }
-      sums[r] = N == 1 ? chain[0] : chain[0] + chain[1];
+      total = N == 1 ? chain[0] : chain[0] + chain[1];
     }
   }
 };
