@@ -24,18 +24,23 @@ function(sparsekit_add_program name)
   target_link_libraries(${name} PRIVATE sparsekit_development ${arg_LIBRARIES})
 endfunction()
 
-# sparsekit_add_doctest(NAME SOURCES… [LIBRARIES …] [DATA]): a doctest executable and its ctest entry.
+# sparsekit_add_doctest(NAME SOURCES… [LIBRARIES …] [PRECOMPILED HEADER] [DATA]): a doctest executable and its ctest
+# entry. PRECOMPILED: a header that all its sources include, instead of the one that tests share.
 # DATA: it needs SPARSEKIT_DATA_DIR, gets the label `data`, and is skipped where that folder is missing.
 function(sparsekit_add_doctest name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "DATA" "" "LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "DATA" "PRECOMPILED" "LIBRARIES")
   string(REPLACE "." "_" target "test_${name}")
   add_executable(${target} ${arg_UNPARSED_ARGUMENTS})
   target_link_libraries(${target} PRIVATE sparsekit_doctest_main sparsekit_development sparsekit::io
                                           ${arg_LIBRARIES})
-  get_target_property(precompiled sparsekit_doctest_main PRECOMPILE_HEADERS)
-  if(precompiled)
+  get_target_property(shared sparsekit_doctest_main PRECOMPILE_HEADERS)
+  if(arg_PRECOMPILED)
+    target_precompile_headers(${target} PRIVATE ${arg_PRECOMPILED})
+  elseif(shared)
     target_precompile_headers(${target} REUSE_FROM sparsekit_doctest_main)
-    # g++ 12 forgets which of them were system headers, and warns of std::string's own code.
+  endif()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # g++ 12 forgets which precompiled headers were system headers, and warns of std::string's own code.
     target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow)
   endif()
   add_test(NAME ${name} COMMAND ${target})

@@ -83,6 +83,7 @@ template <class Product, int Rows, int Units, int Registers, class T, class Inde
 SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
                                    const typename Product::x_element* panel,
                                    typename Product::sum* sums) {
+  if (run.begin == run.end) return;  // values may be null, and then have no row i
   using lanes = typename Product::lanes;
   constexpr int w = lanes::width;
   constexpr int width = Registers * w;
