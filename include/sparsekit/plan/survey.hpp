@@ -238,7 +238,7 @@ status survey_pattern(const csr_view<const T, Index, Offset>& a, const column_co
       if (s.run_slots > 0 && s.zeros() > 0.4) {
         if (status e = plan::count_slices<T>(a, s); !e) return e;
       }
-      bound.add({form::slices}, s);
+      if (s.list_slots + s.run_slots > 0) bound.add({form::slices}, s);  // else no candidate
     }
     // Rows of scattered entries need about so many steps, few patterns much less.
     s.lookup_slots =
