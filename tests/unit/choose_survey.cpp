@@ -117,8 +117,8 @@ TEST_CASE("slots of quads and of window lookup are those of the whole pattern, a
       CHECK(about(s.lookup_slots, exact(m).lookup_slots));
     }
   }
-  // In scalar builds it never does.
-  if (!std::is_same_v<sk::native_arch, sk::arch::scalar>) CHECK(compared > 0);
+  // With the constants of another ISA it may never.
+  if (sk::has_own_constants<sk::native_arch>) CHECK(compared > 0);
 }
 
 TEST_CASE("entries in few rows only: samples that meet none of them say nothing") {
