@@ -10,12 +10,16 @@
 #include <sparsekit/pack/dense.hpp>
 #include <vector>
 
+#include "conformance/epilogues.hpp"
 #include "support/dense_matrix.hpp"
 #include "support/rng.hpp"
 
 namespace sk = sparsekit;
 using sk::index_t;
+using sparsekit_test::any_epilogue;
 using sparsekit_test::edge;
+using sparsekit_test::epilogue_constants;
+using sparsekit_test::epilogue_kind;
 using sparsekit_test::guarded;
 using sparsekit_test::matrix;
 using sparsekit_test::rng;
@@ -67,32 +71,29 @@ void check_shape(shape s, bool with_workspace, edge e, index_t gap, rng& random)
   CAPTURE(s.k);
   CAPTURE(s.n);
   CAPTURE(with_workspace);
-  const auto with_bias = [&](T sum, index_t r) { return sum + bias[static_cast<std::size_t>(r)]; };
-  // Each epilogue is another kernel to compile: all of them where every layout is row-major, one
-  // elsewhere.
-  constexpr bool plain = std::is_same_v<W, sk::row_major> && std::is_same_v<X, sk::row_major> &&
-                         std::is_same_v<Y, sk::row_major>;
-  const auto run_plain = [&] {
-    if constexpr (plain) {
-      run(sk::scale(T{1}));
+  // Each epilogue is another kernel to compile: the chains that users write where every layout is
+  // row-major, elsewhere one that decides at run time.
+  constexpr bool chains = std::is_same_v<W, sk::row_major> && std::is_same_v<X, sk::row_major> &&
+                          std::is_same_v<Y, sk::row_major>;
+  const auto run_kind = [&](epilogue_kind kind) {
+    if constexpr (chains) {
+      if (kind == epilogue_kind::identity) return run(sk::scale(T{1}));
+      run(sk::bias(bias) | sk::relu | sk::accumulate(epilogue_constants<T>::beta));
     } else {
-      y.fill([] { return T{3}; });
-      run(sk::bias(bias) | sk::accumulate(T{2}));
+      any_epilogue<T> epilogue;
+      epilogue.kind = kind;
+      epilogue.bias_rows = bias;
+      run(epilogue);
     }
   };
-  const auto expected_plain = [&](T sum, index_t r) {
-    return plain ? sum : with_bias(sum, r) + T{6};
-  };
-  run_plain();
-  CHECK(wrong(expected_plain) == 0);
-  if constexpr (plain) {
-    y.fill([] { return T{3}; });
-    run(sk::bias(bias) | sk::relu | sk::accumulate(T{2}));
-    CHECK(wrong([&](T sum, index_t r) {
-            const T v = with_bias(sum, r);
-            return (v > T{0} ? v : T{0}) + T{6};
-          }) == 0);
-  }
+  run_kind(epilogue_kind::identity);
+  CHECK(wrong([](T sum, index_t) { return sum; }) == 0);
+  y.fill([] { return T{4}; });
+  run_kind(epilogue_kind::bias_relu_accumulate);
+  CHECK(wrong([&](T sum, index_t r) {
+          const T v = sum + bias[static_cast<std::size_t>(r)];
+          return (v > T{0} ? v : T{0}) + 4 * epilogue_constants<T>::beta;
+        }) == 0);
 
   // Inf in X shows in the rows whose weight there is not zero, and nowhere else.
   if (s.k > 0) {
@@ -100,7 +101,7 @@ void check_shape(shape s, bool with_workspace, edge e, index_t gap, rng& random)
     const index_t column = random.below(s.n);
     x.view()(k, column) = random.chance(0.5) ? std::numeric_limits<T>::infinity()
                                              : std::numeric_limits<T>::quiet_NaN();
-    run_plain();
+    run_kind(epilogue_kind::identity);
     int bad = 0;
     for (index_t r = 0; r < s.m; ++r) {
       for (index_t c = 0; c < s.n; ++c) {
@@ -110,7 +111,7 @@ void check_shape(shape s, bool with_workspace, edge e, index_t gap, rng& random)
         }
         const bool hit = c == column && w.view()(r, k) != T{0};
         const T got = y.view()(r, c);
-        bad += hit ? std::isfinite(got) : got != expected_plain(sum, r);
+        bad += hit ? std::isfinite(got) : got != sum;
       }
     }
     CHECK(bad == 0);

@@ -132,11 +132,11 @@ void check_type() {
                                          sk::pack_quads(sk::seq, csr.view(), cut).value());
         check_product(p, dense, sk::panel_width(dense), e, sk::seq, 1);
         check_product(p, quads, sk::panel_width(quads), e, sk::par(in_turn), 3);
-        check_product(p, quads, index_t{5}, e, sk::par(in_turn), 3);  // no kernel's width
+        check_product(p, quads, index_t{5}, e, sk::seq, 1);  // no kernel's width
         const sk::packed_matrix<T> wide(csr.shape(), csr.nnz(), {}, {}, {},
                                         sk::pack_wide(sk::seq, csr.view()).value());
         check_product(p, wide, sk::panel_width(wide), e, sk::par(in_turn), 3);
-        check_product(p, wide, index_t{5}, e, sk::par(in_turn), 3);
+        check_product(p, wide, index_t{5}, e, sk::seq, 1);
       }
     }
   }
