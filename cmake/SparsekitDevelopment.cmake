@@ -24,11 +24,11 @@ function(sparsekit_add_program name)
   target_link_libraries(${name} PRIVATE sparsekit_development ${arg_LIBRARIES})
 endfunction()
 
-# sparsekit_add_doctest(NAME SOURCES… [LIBRARIES …] [PRECOMPILED HEADER] [DATA]): a doctest executable and its ctest
+# sparsekit_add_doctest(NAME SOURCES… [LIBRARIES …] [ARGUMENTS …] [PRECOMPILED HEADER] [DATA]): a doctest executable and its ctest
 # entry. PRECOMPILED: a header that all its sources include, instead of the one that tests share.
 # DATA: it needs SPARSEKIT_DATA_DIR, gets the label `data`, and is skipped where that folder is missing.
 function(sparsekit_add_doctest name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "DATA" "PRECOMPILED" "LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "DATA" "PRECOMPILED" "LIBRARIES;ARGUMENTS")
   string(REPLACE "." "_" target "test_${name}")
   add_executable(${target} ${arg_UNPARSED_ARGUMENTS})
   target_link_libraries(${target} PRIVATE sparsekit_doctest_main sparsekit_development sparsekit::io
@@ -43,7 +43,7 @@ function(sparsekit_add_doctest name)
     # g++ 12 forgets which precompiled headers were system headers, and warns of std::string's own code.
     target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow)
   endif()
-  add_test(NAME ${name} COMMAND ${target})
+  add_test(NAME ${name} COMMAND ${target} ${arg_ARGUMENTS})
   set_tests_properties(${name} PROPERTIES LABELS doctest TIMEOUT 900
                        ENVIRONMENT "SPARSEKIT_DATA_DIR=${SPARSEKIT_DATA_DIR}")
   if(arg_DATA)

@@ -87,25 +87,30 @@ bool call_space<T>::prepare(const kernel_entry<T>& entry, const operand& a, cons
            .executor = spec.executor};
   const index_t workers = spec.executor == nullptr ? 1 : spec.executor->workers;
 
+  constexpr index_t line = 64;
   if (spec.with_workspace) {
     const sparsekit::workspace_size need = entry.requirement(a, spec.n);
-    constexpr index_t line = 64;
-    // Each part starts on a cache line, as workspace promises. An edge that is a page's is one.
-    const index_t shared = sparsekit::round_up(need.shared, line);
     const index_t each = sparsekit::round_up(need.per_worker, line) - spec.short_bytes;
-    lay_out_scratch(shared_, shared, at.at);
-    // One that is too small ends where it says: what is written beyond shows.
-    const bool is_short = spec.short_bytes > 0;
-    const index_t usable = each < 0 ? 0 : each;
-    lay_out_scratch(workers_, is_short ? usable : sparsekit::round_up(usable, line) * workers,
-                    is_short ? edge::left : at.at);
-    call_.scratch = {.shared = shared_.data(),
-                     .workers = workers_.data(),
-                     .shared_bytes = shared,
+    call_.scratch = {.shared = nullptr,
+                     .workers = nullptr,
+                     .shared_bytes = sparsekit::round_up(need.shared, line),
                      .worker_bytes = each < 0 ? 0 : each,
                      .worker_count = workers};
   }
+  // Refusals depend on sizes and layouts only; to lay out what is not used would take most of the time.
   if (!entry.accepts(call_)) return false;
+
+  if (spec.with_workspace) {
+    // Each part starts on a cache line, as workspace promises. An edge that is a page's is one.
+    lay_out_scratch(shared_, call_.scratch.shared_bytes, at.at);
+    // One that is too small ends where it says: what is written beyond shows.
+    const bool is_short = spec.short_bytes > 0;
+    const index_t usable = call_.scratch.worker_bytes;
+    lay_out_scratch(workers_, is_short ? usable : sparsekit::round_up(usable, line) * workers,
+                    is_short ? edge::left : at.at);
+    call_.scratch.shared = shared_.data();
+    call_.scratch.workers = workers_.data();
+  }
 
   call_.x_ld = lay_out(x_, p.cols, spec.n, entry.x_row_major, spec, [&](index_t k, index_t j) {
     return p.x_at(k, spec.first + j);

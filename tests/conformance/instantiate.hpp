@@ -91,6 +91,12 @@ struct binding {
   }
 };
 
+/// One function for all kernels and layouts of an operand type: they share what it builds (properties.cpp).
+template <class Operand, class T>
+std::unique_ptr<operand> build_operand(const problem<T>& p, placement where, int option) {
+  return std::make_unique<Operand>(p, where, option);
+}
+
 /// An entry for each option of the operand type.
 template <class Kernel, class T, class Operand, class X, class Y, bool Full, bool Parallel>
 void add_entries(const std::string& name) {
@@ -111,9 +117,7 @@ void add_entries(const std::string& name) {
     if constexpr (requires(const problem<T>& p) { Operand::adapt(p, 0); }) {
       e.adapt = Operand::adapt;
     }
-    e.build = [](const problem<T>& p, placement where, int option) -> std::unique_ptr<operand> {
-      return std::make_unique<Operand>(p, where, option);
-    };
+    e.build = build_operand<Operand, T>;
     e.accepts = bound::accepts;
     e.run = bound::run;
     e.requirement = bound::requirement;

@@ -4,7 +4,11 @@
 // SPARSEKIT_STRIDE=n runs every n-th case.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
+#include <utility>
+#include <vector>
 
 #include "properties.hpp"
 #include "table.hpp"
@@ -12,12 +16,29 @@
 namespace sparsekit_test {
 namespace {
 
+/// Entries that build the same operands one after another, otherwise in their order.
+template <class T>
+void group_by_operand(entries<T>& all) {
+  std::vector<decltype(kernel_entry<T>::build)> seen;
+  const auto group_of = [&](const kernel_entry<T>& e) {
+    const auto found = std::find(seen.begin(), seen.end(), e.build);
+    if (found != seen.end()) return found - seen.begin();
+    seen.push_back(e.build);
+    return static_cast<std::ptrdiff_t>(seen.size()) - 1;
+  };
+  for (const kernel_entry<T>& e : all) group_of(e);
+  std::stable_sort(all.begin(), all.end(), [&](const auto& a, const auto& b) {
+    return std::pair(group_of(a), a.option) < std::pair(group_of(b), b.option);
+  });
+}
+
 template <class T>
 const entries<T>& all_kernels() {
   static const bool once = [] {
     install_crash_handler();
     static const signal_stack stack;
     register_all<T>();
+    group_by_operand(registry<T>());
     return true;
   }();
   static_cast<void>(once);

@@ -110,8 +110,9 @@ struct mutant {
   static inline std::unique_ptr<T> kept_;
 
   static SPARSEKIT_NOINLINE void use_stack() {
-    volatile char memory[80 << 10];
-    for (std::size_t i = 0; i < sizeof memory; i += 512) memory[i] = 1;
+    volatile char memory[small_stack_bytes + (16 << 10)];
+    // Downwards: into the guard page, and not over it.
+    for (std::size_t i = sizeof memory; i >= 512; i -= 512) memory[i - 1] = 1;
   }
 
   template <class Call>

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -233,25 +232,6 @@ struct packed_forms_operand : operand {
   relocated<true, bits, &bits::row_offsets, &bits::mask, &bits::values> bit_arrays;
   view_type packed;
 };
-
-/// An N:M problem: of the columns that a set of rows uses in a group, the first n.
-template <class T>
-problem<T> keep_nm(const problem<T>& p, sparsekit::nm_shape g) {
-  problem<T> out = p;
-  out.entries.clear();
-  std::map<std::pair<index_t, index_t>, std::vector<index_t>> kept;
-  for (const entry<T>& e : p.entries) {
-    std::vector<index_t>& columns = kept[{e.row / g.v, e.column / g.m}];
-    if (std::find(columns.begin(), columns.end(), e.column) == columns.end()) {
-      if (static_cast<index_t>(columns.size()) == g.n) continue;
-      columns.push_back(e.column);
-    }
-    out.entries.push_back(e);
-  }
-  out.name += " as " + std::to_string(g.n) + ":" + std::to_string(g.m) + ":" + std::to_string(g.v);
-  solve(out);
-  return out;
-}
 
 template <class T, class View = sparsekit::packed_nm_view<const T>>
 struct nm_operand : converted_operand<T, true, View, &View::values, &View::columns, &View::places> {

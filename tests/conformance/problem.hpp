@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "epilogues.hpp"
+#include "sparsekit/formats/nm.hpp"
 #include "support/generators.hpp"
 
 namespace sparsekit_test {
@@ -48,79 +49,17 @@ struct problem {
 /// sum, magnitude and terms from entries and x. Compensated (Neumaier), so that long double is good
 /// enough for double.
 template <class T>
-void solve(problem<T>& p) {
-  using W = wide<T>;
-  const std::size_t size = static_cast<std::size_t>(p.rows * p.columns);
-  p.sum.assign(size, W(0));
-  p.magnitude.assign(size, W(0));
-  p.terms.assign(static_cast<std::size_t>(p.rows), 0);
-  std::vector<W> lost(static_cast<std::size_t>(p.rows));
-  for (const entry<T>& e : p.entries) ++p.terms[static_cast<std::size_t>(e.row)];
-  for (index_t j = 0; j < p.columns; ++j) {
-    lost.assign(lost.size(), W(0));
-    for (const entry<T>& e : p.entries) {
-      const std::size_t i = p.at(e.row, j);
-      const W term = W(e.value) * W(p.x_at(e.column, j));
-      const W old = p.sum[i];
-      p.sum[i] = old + term;
-      p.magnitude[i] += std::abs(term);
-      if (p.finite) {
-        W& c = lost[static_cast<std::size_t>(e.row)];
-        c += std::abs(old) >= std::abs(term) ? (old - p.sum[i]) + term : (term - p.sum[i]) + old;
-      }
-    }
-    for (index_t r = 0; r < p.rows; ++r) p.sum[p.at(r, j)] += lost[static_cast<std::size_t>(r)];
-  }
-}
+void solve(problem<T>& p);
 
 /// How the numbers of a problem are drawn.
 enum class numbers { real, integer };
 
 /// X, old Y, biases and the solution for a matrix whose entries are there.
 template <class T>
-void complete(problem<T>& p, index_t columns, numbers kind, rng& random) {
-  p.columns = columns;
-  p.exact = kind == numbers::integer;
-  const auto draw = [&](std::vector<T>& out, index_t n) {
-    out.resize(static_cast<std::size_t>(n));
-    for (T& v : out) {
-      v = kind == numbers::integer ? small_integers{}.draw<T>(random)
-                                   : normal_values{}.draw<T>(random);
-    }
-  };
-  draw(p.x, p.cols * columns);
-  draw(p.old_y, p.rows * columns);
-  draw(p.bias_rows, p.rows);
-  draw(p.bias_columns, columns);
-  solve(p);
-}
+void complete(problem<T>& p, index_t columns, numbers kind, rng& random);
 
+/// An N:M problem: of the columns that a set of rows uses in a group, the first n.
 template <class T>
-problem<T> make_problem(std::string name, pattern which, index_t rows, index_t cols, double density,
-                        numbers kind, index_t columns) {
-  std::uint64_t stream = 1469598103934665603u;
-  for (const char c : name) stream = (stream ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  rng random(stream);
-  problem<T> p;
-  p.name = std::move(name);
-  p.rows = rows;
-  p.cols = cols;
-  const auto fill = [&](auto values) {
-    const auto a = make_csr<T, std::int64_t, std::int64_t>(which, rows, cols, density, random, values);
-    for (index_t r = 0; r < rows; ++r) {
-      for (auto i = static_cast<std::size_t>(a.row_ptr[static_cast<std::size_t>(r)]);
-           i < static_cast<std::size_t>(a.row_ptr[static_cast<std::size_t>(r) + 1]); ++i) {
-        p.entries.push_back({r, a.columns[i], a.values[i]});
-      }
-    }
-  };
-  if (kind == numbers::integer) {
-    fill(small_integers{});
-  } else {
-    fill(normal_values{});
-  }
-  complete(p, columns, kind, random);
-  return p;
-}
+problem<T> keep_nm(const problem<T>& p, sparsekit::nm_shape g);
 
 }  // namespace sparsekit_test

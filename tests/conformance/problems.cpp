@@ -1,11 +1,106 @@
 // See problems.hpp.
 #include "problems.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 
 namespace sparsekit_test {
+
+template <class T>
+void solve(problem<T>& p) {
+  using W = wide<T>;
+  const std::size_t size = static_cast<std::size_t>(p.rows * p.columns);
+  p.sum.assign(size, W(0));
+  p.magnitude.assign(size, W(0));
+  p.terms.assign(static_cast<std::size_t>(p.rows), 0);
+  std::vector<W> lost(static_cast<std::size_t>(p.rows));
+  for (const entry<T>& e : p.entries) ++p.terms[static_cast<std::size_t>(e.row)];
+  for (index_t j = 0; j < p.columns; ++j) {
+    lost.assign(lost.size(), W(0));
+    for (const entry<T>& e : p.entries) {
+      const std::size_t i = p.at(e.row, j);
+      const W term = W(e.value) * W(p.x_at(e.column, j));
+      const W old = p.sum[i];
+      p.sum[i] = old + term;
+      p.magnitude[i] += std::abs(term);
+      if (p.finite) {
+        W& c = lost[static_cast<std::size_t>(e.row)];
+        c += std::abs(old) >= std::abs(term) ? (old - p.sum[i]) + term : (term - p.sum[i]) + old;
+      }
+    }
+    for (index_t r = 0; r < p.rows; ++r) p.sum[p.at(r, j)] += lost[static_cast<std::size_t>(r)];
+  }
+}
+
+template <class T>
+void complete(problem<T>& p, index_t columns, numbers kind, rng& random) {
+  p.columns = columns;
+  p.exact = kind == numbers::integer;
+  const auto draw = [&](std::vector<T>& out, index_t n) {
+    out.resize(static_cast<std::size_t>(n));
+    for (T& v : out) {
+      v = kind == numbers::integer ? small_integers{}.draw<T>(random)
+                                   : normal_values{}.draw<T>(random);
+    }
+  };
+  draw(p.x, p.cols * columns);
+  draw(p.old_y, p.rows * columns);
+  draw(p.bias_rows, p.rows);
+  draw(p.bias_columns, columns);
+  solve(p);
+}
+
+template <class T>
+problem<T> keep_nm(const problem<T>& p, sparsekit::nm_shape g) {
+  problem<T> out = p;
+  out.entries.clear();
+  const index_t groups = sparsekit::ceil_div(p.cols, g.m);
+  std::vector<std::vector<index_t>> kept(
+      static_cast<std::size_t>(sparsekit::ceil_div(p.rows, g.v) * groups));
+  for (const entry<T>& e : p.entries) {
+    std::vector<index_t>& columns =
+        kept[static_cast<std::size_t>(e.row / g.v * groups + e.column / g.m)];
+    if (std::find(columns.begin(), columns.end(), e.column) == columns.end()) {
+      if (static_cast<index_t>(columns.size()) == g.n) continue;
+      columns.push_back(e.column);
+    }
+    out.entries.push_back(e);
+  }
+  out.name += " as " + std::to_string(g.n) + ":" + std::to_string(g.m) + ":" + std::to_string(g.v);
+  solve(out);
+  return out;
+}
+
 namespace {
+
+template <class T>
+problem<T> make_problem(std::string name, pattern which, index_t rows, index_t cols, double density,
+                        numbers kind, index_t columns) {
+  std::uint64_t stream = 1469598103934665603u;
+  for (const char c : name) stream = (stream ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  rng random(stream);
+  problem<T> p;
+  p.name = std::move(name);
+  p.rows = rows;
+  p.cols = cols;
+  const auto fill = [&](auto values) {
+    const auto a = make_csr<T, std::int64_t, std::int64_t>(which, rows, cols, density, random, values);
+    for (index_t r = 0; r < rows; ++r) {
+      for (auto i = static_cast<std::size_t>(a.row_ptr[static_cast<std::size_t>(r)]);
+           i < static_cast<std::size_t>(a.row_ptr[static_cast<std::size_t>(r) + 1]); ++i) {
+        p.entries.push_back({r, a.columns[i], a.values[i]});
+      }
+    }
+  };
+  if (kind == numbers::integer) {
+    fill(small_integers{});
+  } else {
+    fill(normal_values{});
+  }
+  complete(p, columns, kind, random);
+  return p;
+}
 
 constexpr index_t most_columns = 130;
 
@@ -166,6 +261,9 @@ std::vector<trial<T>> make_trials() {
   return out;
 }
 
+constexpr index_t medium_rows = sanitized ? 72 : 200;
+constexpr index_t vector_rows = sanitized ? 3500 : 5000;
+
 }  // namespace
 
 template <class T>
@@ -175,17 +273,23 @@ const std::vector<trial<T>>& trials() {
 }
 template <class T>
 const problem<T>& medium_problem() {
-  static const problem<T> p = make_problem<T>("medium", pattern::magnitude_like, 200, 300, 0.3,
-                                              numbers::real, 70);
+  static const problem<T> p = make_problem<T>("medium", pattern::magnitude_like, medium_rows, 300,
+                                              0.3, numbers::real, 70);
   return p;
 }
 template <class T>
 const problem<T>& vector_problem() {
   static const problem<T> p =
-      make_problem<T>("vector", pattern::magnitude_like, 5000, 120, 0.5, numbers::real, 1);
+      make_problem<T>("vector", pattern::magnitude_like, vector_rows, 120, 0.5, numbers::real, 1);
   return p;
 }
 
+template void solve<float>(problem<float>&);
+template void solve<double>(problem<double>&);
+template void complete<float>(problem<float>&, index_t, numbers, rng&);
+template void complete<double>(problem<double>&, index_t, numbers, rng&);
+template problem<float> keep_nm<float>(const problem<float>&, sparsekit::nm_shape);
+template problem<double> keep_nm<double>(const problem<double>&, sparsekit::nm_shape);
 template const std::vector<trial<float>>& trials<float>();
 template const std::vector<trial<double>>& trials<double>();
 template const problem<float>& medium_problem<float>();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "problem.hpp"
+#include "support/sanitized.hpp"
 
 namespace sparsekit_test {
 
@@ -22,7 +23,8 @@ struct trial {
 template <class T>
 const std::vector<trial<T>>& trials();
 
-/// 200 x 300, 70 columns: work for several tasks, more than one block of everything.
+/// 200 x 300 (fewer rows under sanitizers), 70 columns: work for several tasks, more than one block of
+/// everything.
 template <class T>
 const problem<T>& medium_problem();
 /// One column, and enough entries for several tasks.

@@ -3,9 +3,12 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <cfenv>
+#include <climits>
 #include <map>
 #include <thread>
+#include <tuple>
 
 #include "problems.hpp"
 #include "support/allocation_failure.hpp"
@@ -28,22 +31,24 @@ void run_watched(report& to, const call_space<T>& space) {
   if (float_controls() != controls) to.fail("changes the floating-point controls");
 }
 
-/// A problem's operand of a kernel, built when it is first needed.
+/// Operands of kernels, built when first asked for and kept while entries have the same way to build them:
+/// that takes longer than most cases.
 template <class T>
-class lazy_operand {
+class operand_cache {
  public:
-  lazy_operand(const kernel_entry<T>& e, const problem<T>& p, placement where)
-      : entry_(e), problem_(p), where_(where) {}
-  const operand& get() {
-    if (built_ == nullptr) built_ = entry_.build(problem_, where_, entry_.option);
-    return *built_;
+  const operand& get(const kernel_entry<T>& e, const problem<T>& p, placement where) {
+    if (e.build != build_ || e.option != option_) kept_.clear();
+    build_ = e.build;
+    option_ = e.option;
+    std::unique_ptr<operand>& one = kept_[std::tuple(&p, where.at, where.offset)];
+    if (one == nullptr) one = e.build(p, where, e.option);
+    return *one;
   }
 
  private:
-  const kernel_entry<T>& entry_;
-  const problem<T>& problem_;
-  placement where_;
-  std::unique_ptr<operand> built_;
+  decltype(kernel_entry<T>::build) build_ = nullptr;
+  int option_ = 0;
+  std::map<std::tuple<const problem<T>*, edge, index_t>, std::unique_ptr<operand>> kept_;
 };
 
 /// The problem as the entry's format can hold it. Kept, for the many cases that ask for it.
@@ -148,6 +153,7 @@ std::vector<T> all_columns(call_space<T>& space, const kernel_entry<T>& e, const
 template <class T>
 void check_products(report& to, const entries<T>& kernels, bool empty_too) {
   call_space<T> space;
+  operand_cache<T> operands;
   for (const kernel_entry<T>& e : kernels) {
     for (const trial<T>& t : trials<T>()) {
       if (!takes(e, t.p) || (!empty_too && t.p.rows == 0)) continue;
@@ -158,20 +164,18 @@ void check_products(report& to, const entries<T>& kernels, bool empty_too) {
       constexpr std::size_t edges[places] = {0, 1, 4};  // right, left, right but not aligned
       for (std::size_t place = 0; place < places; ++place) {
         const placement edge = all_placements[edges[place]];
-        lazy_operand<T> a(e, p, edge);
         for (std::size_t i = place; i < cases.size(); i += places) {
-          if (!to.wants(e.kernel, details_of(e, p, edge, cases[i]))) continue;
-          if (!space.prepare(e, a.get(), p, cases[i])) continue;
+          if (!to.wants(e.kernel, [&] { return details_of(e, p, edge, cases[i]); })) continue;
+          if (!space.prepare(e, operands.get(e, p, edge), p, cases[i])) continue;
           run_watched(to, space);
           judge(to, e, p, cases[i], space);
         }
       }
       // A workspace one byte short: refused or not needed.
       case_spec tight{.n = std::min<index_t>(p.columns, 17), .short_bytes = 1};
-      if (e.full && to.wants(e.kernel, details_of(e, p, {}, tight))) {
-        lazy_operand<T> a(e, p, {});
-        if (e.requirement(a.get(), tight.n).per_worker > 0 &&
-            space.prepare(e, a.get(), p, tight)) {
+      if (e.full && to.wants(e.kernel, [&] { return details_of(e, p, {}, tight); })) {
+        const operand& a = operands.get(e, p, {});
+        if (e.requirement(a, tight.n).per_worker > 0 && space.prepare(e, a, p, tight)) {
           run_watched(to, space);
           judge(to, e, p, tight, space);
         }
@@ -189,18 +193,17 @@ void check_batch_positions(report& to, const entries<T>& kernels) {
     index_t first, n;
   } ranges[] = {{0, 70}, {0, 1}, {5, 1}, {69, 1}, {3, 2}, {1, 16}, {7, 8}, {17, 33}, {31, 36}, {2, 65}};
   call_space<T> space;
+  operand_cache<T> operands;
   // What a kernel's first entry said; its other layouts must say the same.
   std::map<std::string, std::vector<T>> known;
+  std::map<const problem<T>*, problem<T>> noisy_of;
   for (const kernel_entry<T>& e : kernels) {
     if (!e.full) continue;
     const problem<T>& p = adapted(e, medium_problem<T>());
-    const problem<T> noisy = between_not_finite(p);
-    lazy_operand<T> a(e, p, {});
-    lazy_operand<T> moved(e, p, all_placements[3]);
+    auto found = noisy_of.find(&p);
+    if (found == noisy_of.end()) found = noisy_of.emplace(&p, between_not_finite(p)).first;
+    const problem<T>& noisy = found->second;
     for (const epilogue_kind k : epilogues) {
-      std::vector<T>& right = known[e.kernel + e.variant + name_of(k)];
-      if (right.empty()) right = all_columns(space, e, a.get(), p, k);
-      if (right.empty()) continue;
       std::size_t turn = 0;
       for (const auto [first, n] : ranges) {
         for (const bool noise : {false, true}) {
@@ -208,8 +211,16 @@ void check_batch_positions(report& to, const entries<T>& kernels) {
                                .where = all_placements[turn++ % std::size(all_placements)],
                                .gap = static_cast<index_t>(turn % 4)};
           const problem<T>& one = noise ? noisy : p;
-          if (!to.wants(e.kernel, details_of(e, one, all_placements[noise ? 3 : 0], spec))) continue;
-          if (!space.prepare(e, (noise ? moved : a).get(), one, spec)) continue;
+          const placement matrix = all_placements[noise ? 3 : 0];
+          if (!to.wants(e.kernel, [&] { return details_of(e, one, matrix, spec); })) continue;
+          const operand& a = operands.get(e, p, matrix);
+          if (!space.prepare(e, a, one, spec)) continue;
+          std::vector<T>& right = known[e.kernel + e.variant + name_of(k)];
+          if (right.empty()) {
+            right = all_columns(space, e, operands.get(e, p, {}), p, k);
+            space.prepare(e, a, one, spec);
+          }
+          if (right.empty()) continue;
           space.run();
           const std::vector<T> got = columns_of(space, p, n);
           const auto bytes = static_cast<std::size_t>(p.rows) * sizeof(T);
@@ -237,11 +248,11 @@ void check_workers(report& to, const entries<T>& kernels) {
                                          {order::descending, 2}, {order::threads, 2},
                                          {order::threads, 4}};
   call_space<T> space;
+  operand_cache<T> operands;
   for (const kernel_entry<T>& e : kernels) {
     if (!e.parallel) continue;
     for (const problem<T>* p :
          {&adapted(e, medium_problem<T>()), &adapted(e, vector_problem<T>())}) {
-      lazy_operand<T> a(e, *p, {});
       for (const epilogue_kind k :
            {epilogue_kind::identity, epilogue_kind::bias_relu_accumulate}) {
         for (const bool with_workspace : {true, false}) {
@@ -249,15 +260,16 @@ void check_workers(report& to, const entries<T>& kernels) {
           std::vector<T> right;
           for (const test_executor& executor : executors) {
             spec.executor = &executor;
-            if (!to.wants(e.kernel, details_of(e, *p, {}, spec))) continue;
+            if (!to.wants(e.kernel, [&] { return details_of(e, *p, {}, spec); })) continue;
+            const operand& a = operands.get(e, *p, {});
             if (right.empty()) {
               spec.executor = nullptr;
-              if (!space.prepare(e, a.get(), *p, spec)) break;
+              if (!space.prepare(e, a, *p, spec)) break;
               space.run();
               right = columns_of(space, *p, spec.n);
               spec.executor = &executor;
             }
-            if (!space.prepare(e, a.get(), *p, spec)) {
+            if (!space.prepare(e, a, *p, spec)) {
               to.fail("accepts the call without threads only");
               continue;
             }
@@ -277,16 +289,16 @@ void check_workers(report& to, const entries<T>& kernels) {
 template <class T>
 void check_float_environment(report& to, const entries<T>& kernels) {
   call_space<T> space;
+  operand_cache<T> operands;
   for (const kernel_entry<T>& e : kernels) {
     if (!e.full) continue;
     const problem<T>& p = adapted(e, medium_problem<T>());
-    lazy_operand<T> a(e, p, {});
     for (const index_t n : {1, 21, 70}) {
       for (const int mode : {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO, FE_TONEAREST}) {
         const case_spec spec{.n = n, .gap = 1};
         const std::string rounding = " rounding " + std::to_string(mode);
-        if (!to.wants(e.kernel, details_of(e, p, {}, spec) + rounding)) continue;
-        if (!space.prepare(e, a.get(), p, spec)) continue;
+        if (!to.wants(e.kernel, [&] { return details_of(e, p, {}, spec) + rounding; })) continue;
+        if (!space.prepare(e, operands.get(e, p, {}), p, spec)) continue;
         std::fesetround(mode);
         run_watched(to, space);
         std::fesetround(FE_TONEAREST);
@@ -312,8 +324,10 @@ void check_float_environment(report& to, const entries<T>& kernels) {
       }
       for (const epilogue_kind k : {epilogue_kind::identity, epilogue_kind::gelu}) {
         const case_spec spec{.n = n, .epilogue = k, .gap = 1};
-        if (!to.wants(e.kernel, details_of(e, p, {}, spec) + " flush to zero")) continue;
-        if (!space.prepare(e, a.get(), p, spec)) continue;
+        if (!to.wants(e.kernel, [&] { return details_of(e, p, {}, spec) + " flush to zero"; })) {
+          continue;
+        }
+        if (!space.prepare(e, operands.get(e, p, {}), p, spec)) continue;
         set_flush_to_zero(true);
         run_watched(to, space);
         set_flush_to_zero(false);
@@ -326,19 +340,20 @@ void check_float_environment(report& to, const entries<T>& kernels) {
 template <class T>
 void check_two_threads(report& to, const entries<T>& kernels) {
   call_space<T> space[2];
+  operand_cache<T> operands;
   for (const kernel_entry<T>& e : kernels) {
     if (!e.full) continue;
     const problem<T>& p = adapted(e, medium_problem<T>());
-    lazy_operand<T> a(e, p, {});
     for (const index_t n : {1, 33}) {
       const case_spec specs[2] = {{.n = n}, {.first = 36, .n = n, .where = all_placements[3]}};
-      if (!to.wants(e.kernel, details_of(e, p, {}, specs[0]))) continue;
-      if (!space[0].prepare(e, a.get(), p, specs[0])) continue;
-      space[1].prepare(e, a.get(), p, specs[1]);
+      if (!to.wants(e.kernel, [&] { return details_of(e, p, {}, specs[0]); })) continue;
+      const operand& a = operands.get(e, p, {});
+      if (!space[0].prepare(e, a, p, specs[0])) continue;
+      space[1].prepare(e, a, p, specs[1]);
       std::thread other([&] {
-        for (int i = 0; i < 8; ++i) space[1].run();
+        for (int i = 0; i < 4; ++i) space[1].run();
       });
-      for (int i = 0; i < 8; ++i) space[0].run();
+      for (int i = 0; i < 4; ++i) space[0].run();
       other.join();
       judge(to, e, p, specs[0], space[0]);
       judge(to, e, p, specs[1], space[1]);
@@ -348,29 +363,27 @@ void check_two_threads(report& to, const entries<T>& kernels) {
 
 template <class T>
 std::size_t check_small_stack(report& to, const entries<T>& kernels) {
-#if defined(SPARSEKIT_SANITIZED)
-  constexpr std::size_t bytes = std::size_t{512} << 10;  // its frames are several times as large
-#else
-  constexpr std::size_t bytes = std::size_t{64} << 10;
-#endif
-  static const guarded_pages stack(bytes);
+  // The least stack of a thread may be larger (128 KiB on AArch64): what was touched is measured.
+  static const guarded_pages stack(
+      std::max(small_stack_bytes, static_cast<std::size_t>(PTHREAD_STACK_MIN)));
   constexpr std::byte paint{0x5c};
   std::size_t most = 0;
   call_space<T> space;
+  operand_cache<T> operands;
   for (const kernel_entry<T>& e : kernels) {
     if (!e.full) continue;
     for (const problem<T>* p :
          {&adapted(e, medium_problem<T>()), &adapted(e, vector_problem<T>())}) {
-      lazy_operand<T> a(e, *p, {});
       for (const index_t n : {1, 37, 70}) {
         for (const epilogue_kind k : {epilogue_kind::identity, epilogue_kind::gelu}) {
           const case_spec spec{.n = n, .epilogue = k, .gap = 1};
-          if (n > p->columns || !to.wants(e.kernel, details_of(e, *p, {}, spec))) continue;
-          if (!space.prepare(e, a.get(), *p, spec)) continue;
+          if (n > p->columns) continue;
+          if (!to.wants(e.kernel, [&] { return details_of(e, *p, {}, spec); })) continue;
+          if (!space.prepare(e, operands.get(e, *p, {}), *p, spec)) continue;
           std::memset(stack.begin(), static_cast<int>(paint), stack.size());
           pthread_attr_t attributes;
           pthread_attr_init(&attributes);
-          pthread_attr_setstack(&attributes, stack.begin(), stack.size());
+          const int placed = pthread_attr_setstack(&attributes, stack.begin(), stack.size());
           pthread_t thread;
           const int started = pthread_create(
               &thread, &attributes,
@@ -381,14 +394,16 @@ std::size_t check_small_stack(report& to, const entries<T>& kernels) {
               },
               &space);
           pthread_attr_destroy(&attributes);
-          if (started != 0) {
+          if (placed != 0 || started != 0) {
             to.fail("no thread with such a stack");
             continue;
           }
           pthread_join(thread, nullptr);
           std::size_t untouched = 0;
           while (untouched < stack.size() && stack.begin()[untouched] == paint) ++untouched;
-          most = std::max(most, stack.size() - untouched);
+          const std::size_t used = stack.size() - untouched;
+          if (used > small_stack_bytes) to.fail("uses " + std::to_string(used) + " bytes of stack");
+          most = std::max(most, used);
           judge(to, e, *p, spec, space);
         }
       }

@@ -5,11 +5,15 @@
 #include <vector>
 
 #include "driver.hpp"
+#include "support/sanitized.hpp"
 
 namespace sparsekit_test {
 
 template <class T>
 using entries = std::vector<kernel_entry<T>>;
+
+/// Sanitizers make frames several times as large.
+inline constexpr std::size_t small_stack_bytes = std::size_t{sanitized ? 512 : 64} << 10;
 
 /// Results within their bounds on every problem, width, epilogue, layout, alignment; nothing written,
 /// allocated or left changed that should not be. `empty_too`: also products without rows or columns,
@@ -34,7 +38,7 @@ void check_float_environment(report& to, const entries<T>& kernels);
 template <class T>
 void check_two_threads(report& to, const entries<T>& kernels);
 
-/// A thread with a stack of 64 KiB. Returns the most bytes that any call used.
+/// A thread with a stack of `small_stack_bytes`. Returns the most bytes that any call used.
 template <class T>
 std::size_t check_small_stack(report& to, const entries<T>& kernels);
 

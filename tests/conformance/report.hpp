@@ -28,7 +28,12 @@ class report {
   report& operator=(const report&) = delete;
 
   /// Whether to run this case: all, or those that SPARSEKIT_CASE names, or every SPARSEKIT_STRIDE-th.
-  bool wants(const std::string& kernel, const std::string& details);
+  /// `details()` is its text: most cases of a strided run need none.
+  template <class Details>
+  bool wants(const std::string& kernel, const Details& details) {
+    tally& t = tallies_[kernel];
+    return is_due(t) && begin(t, details());
+  }
   void ran(bool proves = true);
   void fail(const std::string& what);
   void error_ratio(bool below_a_tenth) { ++(below_a_tenth ? current_->close : current_->far); }
@@ -42,10 +47,12 @@ class report {
   std::int64_t summary(const std::vector<std::string>& kernels) const;
 
  private:
+  bool is_due(tally& t) const;
+  bool begin(tally& t, const std::string& details);
+
   std::string name_;
   std::map<std::string, tally> tallies_;
   tally* current_ = nullptr;
-  std::string line_;
   std::int64_t failures_ = 0;
   bool quiet_ = false;
 };

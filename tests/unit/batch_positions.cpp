@@ -1,6 +1,7 @@
 // Promise 4 with epilogues: the bits of a column do not depend on where in the batch it stands. A
 // kernel has one loop for full tiles and others for what remains, and a compiler may fuse a product
-// with a sum in one of them only, unless the epilogues leave it no choice.
+// with a sum in one of them only, unless the epilogues leave it no choice. Here for a chain that a user
+// wrote; the conformance test tries more of our own, with every kernel.
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -85,9 +86,6 @@ TEST_CASE("products and sums of neighbouring stages stay apart") {
 
 TEST_CASE("gelu and silu") {
   CHECK(columns_that_differ<float, sk::row_major>(sk::gelu) == 0);
-  CHECK(columns_that_differ<float, sk::col_major>(sk::gelu) == 0);
-  CHECK(columns_that_differ<float, sk::row_major>(sk::silu | sk::accumulate) == 0);
-  CHECK(columns_that_differ<double, sk::row_major>(sk::gelu) == 0);
   CHECK(columns_that_differ<double, sk::row_major>(sk::silu) == 0);
 }
 

@@ -26,6 +26,7 @@ void check_types(index_t m, index_t k, double density, index_t window) {
   for (const edge e : both_edges) {
     for (const bool ws : {false, true}) {
       for (const index_t n : {1, 2, 3, 4}) {
+        if (!is_tried(e, ws, n)) continue;
         check_product<TW, TX, TY, C, C>(a, packed, n, ws, e, random);
         check_product<TW, TX, TY, R, R>(a, packed, n, ws, e, random);
       }
