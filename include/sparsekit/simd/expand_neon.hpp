@@ -23,7 +23,8 @@ struct expanded_neon {
     constexpr unsigned all = (1u << columns) - 1;
     const unsigned b = bits[First / 8] >> First % 8 & all;
     const uint8x16_t v = vld1q_u8(reinterpret_cast<const std::uint8_t*>(p));
-    const uint8x16_t place = vld1q_u8(expansion_of<columns, sizeof(T)>.at[b]);
+    // In parentheses: clang's intrinsics are macros, which a comma would give two arguments.
+    const uint8x16_t place = vld1q_u8((expansion_of<columns, sizeof(T)>.at[b]));
     p += bits_set.of[b];
     const uint8x16_t there = vqtbl1q_u8(v, place);
     if constexpr (sizeof(T) == 4) {
@@ -61,7 +62,7 @@ struct expanded_neon_halves {
                vreinterpretq_f32_u8(vqtbl1q_u8(v, vld1q_u8(place + 16)))}};
     } else {
       const float16x8_t there =
-          vreinterpretq_f16_u8(vqtbl1q_u8(v, vld1q_u8(expansion_of<8, 2>.at[b])));
+          vreinterpretq_f16_u8(vqtbl1q_u8(v, vld1q_u8((expansion_of<8, 2>.at[b]))));
       return {{vcvt_f32_f16(vget_low_f16(there)), vcvt_f32_f16(vget_high_f16(there))}};
     }
   }
@@ -91,7 +92,7 @@ struct expanded<arch::neon, std::int8_t, TX> {
     const auto half = [&](unsigned b) SPARSEKIT_LAMBDA_INLINE {
       const uint8x8_t v = vld1_u8(reinterpret_cast<const std::uint8_t*>(p));
       p += bits_set.of[b];
-      return vtbl1_u8(v, vld1_u8(expansion_of<8, 1>.at[b]));
+      return vtbl1_u8(v, vld1_u8((expansion_of<8, 1>.at[b])));
     };
     const uint8x8_t first = half(low);
     return vreinterpretq_u32_u8(vcombine_u8(first, half(high)));
