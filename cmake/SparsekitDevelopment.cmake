@@ -24,8 +24,9 @@ function(sparsekit_add_program name)
   target_link_libraries(${name} PRIVATE sparsekit_development ${arg_LIBRARIES})
 endfunction()
 
-# sparsekit_add_doctest(NAME SOURCES… [LIBRARIES …] [ARGUMENTS …] [PRECOMPILED HEADER] [DATA]): a doctest executable and its ctest
-# entry. PRECOMPILED: a header that all its sources include, instead of the one that tests share.
+# sparsekit_add_doctest(NAME SOURCES… [LIBRARIES …] [ARGUMENTS …] [PRECOMPILED HEADER] [DATA]): a doctest executable
+# and its ctest entry, which gives it ARGUMENTS. PRECOMPILED: a header that all its sources include, instead of the one
+# that tests share.
 # DATA: it needs SPARSEKIT_DATA_DIR, gets the label `data`, and is skipped where that folder is missing.
 function(sparsekit_add_doctest name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "DATA" "PRECOMPILED" "LIBRARIES;ARGUMENTS")

@@ -339,6 +339,7 @@ void check_float_environment(report& to, const entries<T>& kernels) {
 
 template <class T>
 void check_two_threads(report& to, const entries<T>& kernels) {
+  constexpr int times = sanitized ? 4 : 8;
   call_space<T> space[2];
   operand_cache<T> operands;
   for (const kernel_entry<T>& e : kernels) {
@@ -351,9 +352,9 @@ void check_two_threads(report& to, const entries<T>& kernels) {
       if (!space[0].prepare(e, a, p, specs[0])) continue;
       space[1].prepare(e, a, p, specs[1]);
       std::thread other([&] {
-        for (int i = 0; i < 4; ++i) space[1].run();
+        for (int i = 0; i < times; ++i) space[1].run();
       });
-      for (int i = 0; i < 4; ++i) space[0].run();
+      for (int i = 0; i < times; ++i) space[0].run();
       other.join();
       judge(to, e, p, specs[0], space[0]);
       judge(to, e, p, specs[1], space[1]);

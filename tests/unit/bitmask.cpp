@@ -70,7 +70,7 @@ void check_types(index_t m, index_t k, double density) {
     const bare<TW> arrays(packed.view(), e);
     REQUIRE(sk::validate(arrays.view()));
     for (const bool ws : {false, true}) {
-      for (const index_t n : {1, 2, 4, 5}) {
+      for (const index_t n : {1, 2, 3, 4, 5}) {
         if (!sparsekit_test::is_tried(e, ws, n)) continue;
         sparsekit_test::check_product<TW, TX, TY, C, C>(a, arrays.view(), n, ws, e, random);
         sparsekit_test::check_product<TW, TX, TY, R, R>(a, arrays.view(), n, ws, e, random);
