@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -203,6 +204,38 @@ TEST_CASE("threads do not change a bit; epilogues see the right rows") {
     wrong += std::abs(one[i] - wanted) <= 1e-4f * (1.f + std::abs(wanted)) ? 0 : 1;
   }
   CHECK(wrong == 0);
+}
+
+// Sums with many steps, odd and even, whose order shows in their bits.
+TEST_CASE_TEMPLATE("a column has the same bits alone, among others, and beside one with a NaN", T, float, double) {
+  rng random(5);
+  for (index_t cols : {1, 31, 64, 65, 300, 997}) {
+    CAPTURE(cols);
+    const auto a = make_csr<T>(pattern::magnitude_like, 70, cols, 0.4, random);
+    for (index_t window : {64, 128, 256}) {
+      CAPTURE(window);
+      const auto packed = sk::pack_lookup(view_of(a), {.window_bytes = window}).value();
+      const std::vector<T> x = make_dense<T>(cols, 1, random);
+      std::vector<T> alone(70);
+      sk::multiply(packed, x, alone);
+      for (index_t columns = 1; columns <= 5; ++columns) {
+        for (bool beside_nan : {false, true}) {
+          std::vector<T> many;
+          for (index_t n = 0; n < columns; ++n) many.insert(many.end(), x.begin(), x.end());
+          if (beside_nan) many[0] = std::numeric_limits<T>::quiet_NaN();
+          std::vector<T> y(static_cast<std::size_t>(70 * columns));
+          sk::workspace scratch(packed, {.max_columns = columns});
+          sk::multiply(packed, sk::dense_view<const T, sk::col_major>(many.data(), cols, columns),
+                       sk::dense_view<T, sk::col_major>(y.data(), 70, columns), scratch);
+          index_t differ = 0;
+          for (index_t n = beside_nan ? 1 : 0; n < columns; ++n) {
+            differ += std::memcmp(y.data() + n * 70, alone.data(), 70 * sizeof(T)) == 0 ? 0 : 1;
+          }
+          CHECK(differ == 0);
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("what cannot be packed is refused by name") {
