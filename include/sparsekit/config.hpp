@@ -48,6 +48,13 @@
 #else
 #define SPARSEKIT_HAS_AVX512_VBMI 0
 #endif
+// No kernel uses FP16 itself: it tells Intel from Sapphire Rapids on from AMD (up to Zen 5 at least), and the two differ in
+// what a gather (simd/avx512.hpp) and a dot product of bf16 (kernels/dense/narrow_product.hpp) cost.
+#if SPARSEKIT_HAS_AVX512_VNNI && SPARSEKIT_HAS_AVX512_BF16 && SPARSEKIT_HAS_AVX512_VBMI && defined(__AVX512FP16__)
+#define SPARSEKIT_HAS_AVX512_FP16 1
+#else
+#define SPARSEKIT_HAS_AVX512_FP16 0
+#endif
 #if SPARSEKIT_HAS_NEON && defined(__ARM_FEATURE_DOTPROD)
 #define SPARSEKIT_HAS_NEON_DOTPROD 1
 #else
@@ -72,7 +79,9 @@
 // ---- the tag of the execution namespace -------------------------------------------------------
 
 #if SPARSEKIT_HAS_AVX512
-#if SPARSEKIT_HAS_AVX512_VNNI && SPARSEKIT_HAS_AVX512_BF16 && SPARSEKIT_HAS_AVX512_VBMI
+#if SPARSEKIT_HAS_AVX512_FP16
+#define SPARSEKIT_TAG_ISA avx512_vnni_bf16_vbmi_fp16
+#elif SPARSEKIT_HAS_AVX512_VNNI && SPARSEKIT_HAS_AVX512_BF16 && SPARSEKIT_HAS_AVX512_VBMI
 #define SPARSEKIT_TAG_ISA avx512_vnni_bf16_vbmi
 #elif SPARSEKIT_HAS_AVX512_VNNI && SPARSEKIT_HAS_AVX512_VBMI
 #define SPARSEKIT_TAG_ISA avx512_vnni_vbmi

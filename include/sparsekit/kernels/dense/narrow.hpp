@@ -85,9 +85,9 @@ SPARSEKIT_NOINLINE void add_narrow(const T* weights, index_t step, const std::ui
 }
 
 /// What both kernels share: groups of rows times a strip of columns.
-template <class Arch, class T, class TX>
+template <class Arch, class T, class TX, bool Tiles>
 struct narrow_groups {
-  using product = narrow_product<Arch, T, TX>;
+  using product = narrow_product<Arch, T, TX, Tiles>;
   using chunk = narrow_chunk<product>;
   using lanes = typename product::lanes;
   using sum = typename product::sum;
@@ -243,7 +243,7 @@ struct gemm_packed_dense_narrow {
 
   template <class Call>
   static void run(const Call& c) {
-    using groups = narrow_groups<Arch, T, typename Call::x_type>;
+    using groups = narrow_groups<Arch, T, typename Call::x_type, true>;
     using chunk = typename groups::chunk;
     using lanes = typename groups::lanes;
     constexpr index_t strip = groups::strip;
@@ -288,7 +288,7 @@ struct gemm_packed_dense_narrow {
  private:
   template <class TX>
   static index_t panel_bytes(index_t depth, index_t columns) {
-    using groups = narrow_groups<Arch, T, TX>;
+    using groups = narrow_groups<Arch, T, TX, true>;
     return round_up(columns, groups::strip) * groups::chunks(depth) * groups::chunk::stride *
            index_t{sizeof(std::uint32_t)};
   }
@@ -319,7 +319,7 @@ struct gemv_packed_dense_narrow {
 
   template <class Call>
   static void run(const Call& c) {
-    using groups_of = narrow_groups<Arch, T, typename Call::x_type>;
+    using groups_of = narrow_groups<Arch, T, typename Call::x_type, false>;
     using chunk = typename groups_of::chunk;
     const index_t chunks = groups_of::chunks(c.a.cols());
     alignas(64) std::uint32_t room[on_stack * chunk::words];
@@ -350,7 +350,7 @@ struct gemv_packed_dense_narrow {
  private:
   template <class TX>
   static index_t bytes(index_t depth) {
-    using groups_of = narrow_groups<Arch, T, TX>;
+    using groups_of = narrow_groups<Arch, T, TX, false>;
     return groups_of::chunks(depth) * groups_of::chunk::words * index_t{sizeof(std::uint32_t)};
   }
 };
