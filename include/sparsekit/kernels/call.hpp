@@ -166,20 +166,27 @@ struct column_output {
   SPARSEKIT_INLINE void put_tile(const simd::value_of<Lanes>* tile, index_t tile_ld, index_t rows, index_t columns,
                                  index_t row, index_t column) const {
     constexpr int width = Lanes::width;
-    for (index_t r = 0; r < rows; r += width) {
-      const auto mask = Lanes::first(rows - r);
-      for (index_t c = 0; c < columns; c += width) {
-        typename Lanes::reg t[width];
-        simd::unroll<width>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-          t[i] = Lanes::load(tile + (r + i) * tile_ld + c);
-        });
-        Lanes::transpose(t);
-        if (rows - r >= width && columns - c >= width) {
-          put_square(t, row + r, column + c);
-        } else {
+    // A cache line of the tile down all its rows, then the next: so many columns of Y are written at a time. All of them
+    // at once lie on more pages than the TLB of stores knows (Sapphire Rapids: 64 and 128 columns of 98 % zeros took
+    // 1.1 to 1.3 times as long).
+    constexpr index_t line = width * sizeof(T) < 64 ? index_t{64 / sizeof(T)} : index_t{width};
+    for (index_t c0 = 0; c0 < columns; c0 += line) {
+      const index_t c1 = columns - c0 < line ? columns : c0 + line;
+      for (index_t r = 0; r < rows; r += width) {
+        const auto mask = Lanes::first(rows - r);
+        for (index_t c = c0; c < c1; c += width) {
+          typename Lanes::reg t[width];
           simd::unroll<width>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-            if (c + i < columns) put(t[i], row + r, column + c + i, mask);
+            t[i] = Lanes::load(tile + (r + i) * tile_ld + c);
           });
+          Lanes::transpose(t);
+          if (rows - r >= width && columns - c >= width) {
+            put_square(t, row + r, column + c);
+          } else {
+            simd::unroll<width>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+              if (c + i < columns) put(t[i], row + r, column + c + i, mask);
+            });
+          }
         }
       }
     }
