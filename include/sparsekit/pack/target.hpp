@@ -32,8 +32,9 @@ constexpr pack_target resolved(pack_target target) {
 /// at 97 % zeros: together within 1 to 4 % of the better form on pruned layers, random and structured matrices (mean
 /// time over it; quads alone 5 to 30 %). Column blocks, which keep the X of long rows in L1, bring wide rows to .85
 /// to 1 of quads there, no further.
-/// avx512: from a plain kernel and one that steps eight rows together, on Zen 5: at N = 16 ahead from 90 %, at
-/// 32 above, at 64 and more from 95 to 98 %. This kernel has not been timed there.
+/// avx512: on Sapphire Rapids, means over four shapes of 512 to 2048: quads are ahead for a few columns even at 99 %
+/// zeros, for 16 to 256 columns down to 3 to 4 % entries (20 to 25 % ahead at 10 %), and beyond that to 1.5 %, where
+/// what bounds either form is X and Y beyond L2.
 /// Others have not been timed: only where hardly any two rows share a column.
 template <class T>
 constexpr bool wide_wins(pack_target target, const extents& shape, index_t nnz, index_t n) {
@@ -49,7 +50,7 @@ constexpr bool wide_wins(pack_target target, const extents& shape, index_t nnz, 
   }
   if (resolved(target) == pack_target::avx512) {
     const index_t floats = is_f32 ? n : 2 * n;  // a row of X in 4-byte words
-    return density <= (floats <= 8 ? 0.03 : floats <= 16 ? 0.11 : floats <= 32 ? 0.08 : 0.04);
+    return density <= (floats <= 8 ? 0.008 : floats <= 16 ? 0.04 : floats <= 256 ? 0.03 : 0.015);
   }
   return density <= 0.03;
 }

@@ -99,6 +99,14 @@ struct spmm_packed_wide {
   /// Row-major X whose rows lie a multiple of this apart is re-laid all the same: they would share few sets
   /// of the L1 cache.
   static constexpr index_t bad_stride_bytes = 1024;
+  /// With AVX-512 only if they are used so often, twice as far apart or just so: 128 columns of X are more than L1
+  /// holds anyway. Sapphire Rapids: 256 columns are up to 1.3 times faster in place at 99 % zeros, 512 columns a tenth
+  /// slower at 98 % and a tenth faster at 99 %.
+  static bool rows_share_sets(index_t stride, index_t nnz, index_t cols) {
+    if (stride % bad_stride_bytes != 0) return false;
+    if constexpr (!std::is_same_v<Arch, arch::avx512>) return true;
+    return nnz >= (stride % (2 * bad_stride_bytes) == 0 ? 8 : 32) * cols;
+  }
   /// X whose registers straddle cache lines is re-laid if its rows are used so often: a load and a store of each
   /// register save half a load an entry.
   static constexpr index_t least_uses = 8;
@@ -170,7 +178,7 @@ struct spmm_packed_wide {
     if (!std::is_same_v<typename Call::x_layout, row_major>) return false;
     if (!Call::has_workspace || !has_scratch(c)) return true;
     const index_t stride = c.x.ld() * index_t{sizeof(T)};
-    if (stride % bad_stride_bytes == 0 && c.x.cols() > width) return false;
+    if (c.x.cols() > width && rows_share_sets(stride, c.a.nnz(), c.a.cols())) return false;
     constexpr std::uintptr_t bytes = static_cast<std::uintptr_t>(lanes::width) * sizeof(T);
     const auto place =
         reinterpret_cast<std::uintptr_t>(c.x.data()) | static_cast<std::uintptr_t>(stride);
