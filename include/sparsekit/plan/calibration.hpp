@@ -1,6 +1,6 @@
 // A calibration: the constants of the cost model for one machine and ISA, and its text, to be saved and loaded.
 //
-//   sparsekit-calibration 2
+//   sparsekit-calibration 3
 //   isa avx2
 //   machine 00a20f10...
 //   f32 dense 0 173250 0 ...        form (words joined by -), regime, constants in 1e-6 ns
@@ -100,7 +100,7 @@ inline bool is_native(const calibration& c) {
 
 /// The text of a calibration.
 inline std::string save_calibration(const calibration& c) {
-  std::string text = "sparsekit-calibration 2\nisa " + std::string(c.isa) + "\nmachine " +
+  std::string text = "sparsekit-calibration 3\nisa " + std::string(c.isa) + "\nmachine " +
                      plan::hexadecimal(c.machine) + "\n";
   for (const cost_constants* table : {&c.f32, &c.f64}) {
     for (int f = 0; f < form_count; ++f) {
@@ -125,7 +125,7 @@ inline result<calibration> load_calibration(unchecked_t, std::string_view text) 
   constexpr const char* object = "calibration";
   constexpr std::string_view magic = "sparsekit-calibration ";
   if (!text.starts_with(magic)) return status{.code = errc::bad_magic, .object = object};
-  if (!text.substr(magic.size()).starts_with("2\n")) {
+  if (!text.substr(magic.size()).starts_with("3\n")) {
     return status{.code = errc::bad_version, .object = object, .detail = "version"};
   }
   const std::size_t end = text.rfind("checksum ");

@@ -45,6 +45,7 @@ template <class T>
 class cost_model {
  public:
   static constexpr double width = static_cast<double>(simd::lanes<native_arch, T>::width);
+  using caches = model_caches<native_arch>;
 
   /// The model of this translation unit's ISA.
   static cost_model native() { return cost_model(default_constants<native_arch, T>()); }
@@ -139,8 +140,8 @@ class cost_model {
  private:
   /// Bytes of a stream beyond the second and the third cache, which each pass reads again.
   static double beyond(double cache, double bytes) { return std::max(0.0, bytes - cache); }
-  static double beyond_l2(double bytes) { return beyond(model_l2_bytes, bytes); }
-  static double beyond_l3(double bytes) { return beyond(model_l3_bytes, bytes); }
+  static double beyond_l2(double bytes) { return beyond(caches::l2, bytes); }
+  static double beyond_l3(double bytes) { return beyond(caches::l3, bytes); }
 
   /// What all forms count in.
   struct counts {
@@ -178,8 +179,8 @@ class cost_model {
     if (v.n == 1) {
       return {0,
               {padded * v.k / width, v.m, v.k, 1, beyond_l2(bytes), beyond_l3(bytes),
-               std::ceil(v.m / (3 * line)), beyond(model_l1_bytes, bytes),
-               beyond(model_l2_bytes / 2, bytes)}};
+               std::ceil(v.m / (3 * line)), beyond(caches::l1, bytes),
+               beyond(caches::l2 / 2, bytes)}};
     }
     if (v.n < 2 * width) {
       constexpr int tokens =
@@ -187,7 +188,7 @@ class cost_model {
       const double strips = std::ceil(v.n / tokens);
       return {1,
               {padded * v.k / width * v.n, padded * v.k / width * strips, v.k * v.n, v.m * v.n,
-               v.m, 1, beyond_l2(bytes), beyond_l3(bytes), beyond(model_l1_bytes, bytes)}};
+               v.m, 1, beyond_l2(bytes), beyond_l3(bytes), beyond(caches::l1, bytes)}};
     }
     const double panels = v.panels(wide);
     // One register left over is bound by loads.
@@ -198,8 +199,8 @@ class cost_model {
     return {2,
             {multiplies, v.m * v.k * panels, alone ? v.m * v.k : 0, v.k * v.registers,
              v.m * v.registers, 1, beyond_l2(bytes) * panels, beyond_l3(bytes) * panels,
-             multiplies * v.share_beyond(model_l1_bytes, wide),
-             multiplies * v.share_beyond(model_l2_bytes, wide), v.x_beyond_l2(), v.y_beyond_l2(),
+             multiplies * v.share_beyond(caches::l1, wide),
+             multiplies * v.share_beyond(caches::l2, wide), v.x_beyond_l2(), v.y_beyond_l2(),
              in_place ? multiplies : 0, std::ceil(v.m / 6) * panels,
              panels == 1 ? v.m * v.k : 0}};  // where there are more, a group of weights serves several
   }
@@ -300,7 +301,7 @@ class cost_model {
              k * c.registers, (m + c.m) / 2 * c.registers, 1, beyond_l2(bytes) * panels,
              c.x_beyond_l2(), c.y_beyond_l2(), rows * cuts * c.registers,
              rows / tile * cuts * panels, c.registers == 1 ? slots : 0,
-             loads * c.registers * c.share_beyond(model_l1_bytes, kernels::nm_panel_registers),
+             loads * c.registers * c.share_beyond(caches::l1, kernels::nm_panel_registers),
              slots * threes}};
   }
 
@@ -321,8 +322,8 @@ class cost_model {
     return {v.n <= width ? 1 : 2,
             {places * v.registers, loads * v.registers, places * panels, quarters * panels,
              v.k * v.registers, v.m * v.registers, 1, beyond_l2(bytes) * panels,
-             loads * v.registers * v.share_beyond(model_l1_bytes, wide),
-             loads * v.registers * v.share_beyond(model_l2_bytes, wide), v.x_beyond_l2(),
+             loads * v.registers * v.share_beyond(caches::l1, wide),
+             loads * v.registers * v.share_beyond(caches::l2, wide), v.x_beyond_l2(),
              v.y_beyond_l2(), v.m / 4 * panels,
              blocks * static_cast<double>(block.rows) * panels}};
   }
@@ -349,7 +350,7 @@ class cost_model {
     const index_t stride = static_cast<index_t>(v.n) * index_t{sizeof(T)};
     const bool straddles = stride % static_cast<index_t>(width * sizeof(T)) != 0 &&
                            v.nnz >= static_cast<double>(kernel::least_uses) * v.k;
-    const bool relays = (stride % kernel::bad_stride_bytes == 0 && v.n > kernel::width) || straddles;
+    const bool relays = (v.n > kernel::width && kernel::rows_share_sets(stride, v.s.nnz, v.s.shape.cols)) || straddles;
     const double crowd = !relays && stride % 512 == 0 ? 2 : 1;
     return rows_alone(v, bytes, kernel::most, tiles, relays, crowd);
   }
@@ -361,15 +362,15 @@ class cost_model {
     const double density = v.nnz / std::max(1.0, v.m * v.k);
     // Rows of X, or of its panel, on more pages than the first TLB knows.
     const double span = v.k * (relays ? std::min(v.registers, most) * width : v.n) * sizeof(T);
-    const double far = span <= model_pages_bytes ? 0 : 1 - model_pages_bytes / span;
+    const double far = span <= caches::pages ? 0 : 1 - caches::pages / span;
     return {v.n <= width ? 1 : 2,
             {v.nnz * v.registers, v.nnz * tiles, v.m * v.registers, v.m * tiles,
              relays ? v.k * v.registers : 0, 1, beyond_l2(bytes) * v.panels(most),
-             v.nnz * v.registers * v.share_beyond(model_l1_bytes / crowd, most),
-             v.nnz * v.registers * v.share_beyond(model_l2_bytes / crowd, most),
+             v.nnz * v.registers * v.share_beyond(caches::l1 / crowd, most),
+             v.nnz * v.registers * v.share_beyond(caches::l2 / crowd, most),
              v.x_beyond_l2(), v.y_beyond_l2(), v.m * tiles * v.surprise(), masked ? v.nnz : 0,
              v.n < width ? v.m : 0, v.nnz * tiles * far,
-             density * v.nnz * v.registers * v.share_beyond(model_l1_bytes / crowd, most)}};
+             density * v.nnz * v.registers * v.share_beyond(caches::l1 / crowd, most)}};
   }
 
  public:
