@@ -182,10 +182,10 @@ def repeated_choices(folder):
             + " and ".join(text) + " of cases; a model cannot be told to be better than that here."]
 
 
-def choose_section(folder):
+def choose_section(folder, prefix=""):
     """How often choose() is right, from the CSV of benchmarks/choose/main.cpp. [] without data."""
     text, losing, notes = [], [], []
-    for path in sorted(folder.glob("choose-*.csv")):
+    for path in sorted(folder.glob(f"{prefix}choose-*.csv")):
         groups = collections.defaultdict(list)
         cheaper, over_dense = [], []
         with open(path, newline="") as file:
@@ -213,13 +213,15 @@ def choose_section(folder):
                          f"{sum(r > 1.05 for r in over_dense)} cases, at worst {max(over_dense):.2f}x.")
     if not text:
         return []
-    head = ["## How often choose() is right", "",
+    facts = json.loads((folder / f"{prefix}choose-machine.json").read_text())
+    head = ["## How often choose() is right" + facts.get("where", ""), "",
             "By its model, without timing: cases of at least 2 us in which what it takes is within 5 % (15 %) of the "
             "fastest candidate, dense included, timed in turn; those more than 5 % off are timed again. The aim: 95 % within "
-            "5 %, none more than 15 % off. Conditions as above.", "",
+            "5 %, none more than 15 % off. " + (facts["machine"] + " " + facts["conditions"] if prefix else
+                                                "Conditions as above."), "",
             "| data | group | cases | within 5 % | within 15 % | worst |", "|---|---|---|---|---|---|"]
     tail = [line for note in notes for line in ("", note)]
-    tail += repeated_choices(folder) + ["", "Cases more than 15 % off, the worst first:", ""]
+    tail += ([] if prefix else repeated_choices(folder)) + ["", "Cases more than 15 % off, the worst first:", ""]
     tail += [f"- {line}" for _, line in sorted(losing, reverse=True)[:40]] or ["- none"]
     if len(losing) > 40:
         tail += ["", f"and {len(losing) - 40} more, in docs/data."]
@@ -336,13 +338,13 @@ NEON_SECTION = [
     "before it allocates registers. A test (`compile.tiles_neon`) now looks for such moves.", ""]
 
 
-def spmv_section(folder):
+def spmv_section(folder, prefix=""):
     """One vector at a time: the harness's f64 and f32 SpMV, two threads, what packing costs. [] without data."""
-    sources = sorted(folder.glob("spmv-f*.csv"))
+    sources = sorted(folder.glob(f"{prefix}spmv-f*.csv"))
     if not sources:
         return []
-    facts = json.loads((folder / "spmv-machine.json").read_text())
-    text = ["## SpMV: one vector at a time", "", facts["machine"] + " " + facts["conditions"], "",
+    facts = json.loads((folder / f"{prefix}spmv-machine.json").read_text())
+    text = ["## SpMV: one vector at a time" + facts.get("where", ""), "", facts["machine"] + " " + facts["conditions"], "",
             "Time of the fastest peer (" + facts["peers"] + ") over sparsekit's: above 1 sparsekit is ahead. `pack` "
             "is the packed matrix, `csr` the caller's arrays as they are. Packing is validation and pack() together, into "
             "memory never touched before, in products of the fastest peer that reads CSR as it is.", ""]
@@ -352,7 +354,7 @@ def spmv_section(folder):
         with open(source, newline="") as file:
             for row in csv.DictReader(file):
                 cases[row["matrix"], int(row["nnz"])][row["peer"]] = row
-        kind = source.stem.removeprefix("spmv-")
+        kind = source.stem.removeprefix(prefix).removeprefix("spmv-")
         text += [f"| {kind} | entries | pack / fastest peer | csr / fastest peer | of the CSR roofline | packing |",
                  "|---|---|---|---|---|---|"]
         means = [], []
@@ -374,7 +376,7 @@ def spmv_section(folder):
                        for peer, t in others.items() if t < seconds[pack]]
         text += [f"| **geometric mean** | | **{geometric_mean(means[0]):.2f}** | {geometric_mean(means[1]):.2f} | | |", ""]
     text += ["Behind:", ""] + ([f"- {line}" for line in losing] or ["- nowhere, of these"]) + [""]
-    threads = folder / "spmv-threads.csv"
+    threads = folder / f"{prefix}spmv-threads.csv"
     if threads.exists():
         text += ["Two threads over one (`par(thread_pool)`; the same bits), f64, and what packing costs once its memory has "
                  "been used before, in products by `csr`:", "",
@@ -387,7 +389,7 @@ def spmv_section(folder):
                             f"{t['pack_setup'] / t['csr_one_thread']:.0f} |")
         text.append("")
     text += [facts["notes"], ""]
-    packing = folder / "spmv-packing.csv"
+    packing = folder / f"{prefix}spmv-packing.csv"
     if packing.exists():
         text += ["Packing f64 since (2026-11-26; validation and pack() together, memory used before, minima of many rounds; "
                  "before and after in different runs), in microseconds and in products by `pack` and by `csr`:", "",
@@ -545,7 +547,9 @@ def main():
         best = sorted(series, key=lambda p: (not p.startswith(OWN), -max(s for _, s in series[p])))[:8]
         plot(args.out.parent / name, f"N = {n}, hot", {p: series[p] for p in best})
         text += [f"![Speed-up against zeros, N = {n}]({name})", ""]
-    text += dense_section(args.data) + sparse_avx2_section(args.data) + spmv_section(args.data)
+    text += dense_section(args.data) + sparse_avx2_section(args.data)
+    text += spmv_section(args.data, "avx512-") + spmv_section(args.data)
+    text += choose_section(args.data, "avx512-")
     text += crossover_section(args.data, args.out) + choose_section(args.data)
     text += networks_section(args.data) + packing_section(args.data) + NEON_SECTION
     text += ["## Reproduce", "", machine["reproduce"], ""]
