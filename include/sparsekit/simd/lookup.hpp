@@ -49,6 +49,7 @@ struct window {
 /// Any ISA: each register reads its own.
 template <class Arch, class T, int Registers>
 struct place_run {
+  static constexpr bool saves_work = false;  ///< over registers one by one
   const std::uint8_t* p;
 
   explicit SPARSEKIT_INLINE place_run(const std::uint8_t* places) : p(places) {}
@@ -144,6 +145,7 @@ struct window<arch::avx512, double, Elements> {
 template <class T, int Registers>
   requires(Registers * lanes<arch::avx512, T>::width == 64)
 struct place_run<arch::avx512, T, Registers> {
+  static constexpr bool saves_work = true;
   __m512i lanes_of_places;
 
   explicit SPARSEKIT_INLINE place_run(const std::uint8_t* places)

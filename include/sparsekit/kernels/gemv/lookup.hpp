@@ -66,8 +66,9 @@ struct lookup_slice_sums {
   using view = lookup_view<const T>;
   static constexpr int vectors = static_cast<int>(view::slice_rows) / lanes::width;
   static constexpr int chains = lookup_chains<Arch, T>;
-  /// Steps whose places are got ready together.
-  static constexpr int together = 2;
+  /// Steps that are taken together: no more than pays, for g++ 12 would load ahead for all of them on AArch64, and
+  /// spill sums.
+  static constexpr int together = chains > 1 || simd::place_run<Arch, T, 2 * vectors>::saves_work ? 2 : 1;
 
   /// A smaller stream stays in L2, and need not be asked for.
   static constexpr index_t fetched_bytes = index_t{1} << 19;
@@ -122,9 +123,11 @@ struct lookup_slice_sums {
       place += InValues ? 0 : together * view::step_slots;
       value += together * view::step_slots;
     }
-    if (left > 0) {
-      step(std::integral_constant<int, 0>{},
-           [&](auto v) SPARSEKIT_LAMBDA_INLINE { return place + v * lanes::width; });
+    if constexpr (together > 1) {
+      if (left > 0) {
+        step(std::integral_constant<int, 0>{},
+             [&](auto v) SPARSEKIT_LAMBDA_INLINE { return place + v * lanes::width; });
+      }
     }
     simd::unroll<N * vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
       sum[i] = chains == 1 ? total[0][i] : lanes::add(total[0][i], total[chains - 1][i]);
