@@ -167,9 +167,10 @@ struct column_output {
                                  index_t row, index_t column) const {
     constexpr int width = Lanes::width;
     // A cache line of the tile down all its rows, then the next: so many columns of Y are written at a time. All of them
-    // at once lie on more pages than the TLB of stores knows (Sapphire Rapids: 64 and 128 columns of 98 % zeros took
+    // at once lie on more pages than the TLB of stores knows (Emerald Rapids: 64 and 128 columns of 98 % zeros took
     // 1.1 to 1.3 times as long).
-    constexpr index_t line = width * sizeof(T) < 64 ? index_t{64 / sizeof(T)} : index_t{width};
+    constexpr index_t per_line = index_t{64 / sizeof(simd::value_of<Lanes>)};
+    constexpr index_t line = width < per_line ? per_line : index_t{width};
     for (index_t c0 = 0; c0 < columns; c0 += line) {
       const index_t c1 = columns - c0 < line ? columns : c0 + line;
       for (index_t r = 0; r < rows; r += width) {

@@ -86,7 +86,7 @@ quad_shape choose_quad_shape(const extents& shape, index_t nnz, const column_cou
     return {.row_block = 512, .column_block = 256, .interleave = 1};
   }
   const index_t elements = shape.rows * shape.cols;
-  // On Sapphire Rapids one quad is ahead from 8 % entries on, by a tenth at 10 to 15 %. Others: not timed.
+  // On Emerald Rapids one quad is ahead from 8 % entries on, by a tenth at 10 to 15 %. Others: not timed.
   const double least = packing::resolved(target) == pack_target::avx512 ? 0.08 : 0.15;
   const bool dense_enough = elements > 0 && static_cast<double>(nnz) > least * static_cast<double>(elements);
   const index_t wide = 256 / static_cast<index_t>(sizeof(sum_of_t<T>));
@@ -113,10 +113,10 @@ bool prefers_wide(const extents& shape, index_t nnz, const pack_options& options
 ///
 /// Where one column is served, slices take it where they are faster. avx2 has windows of two registers, 16 f32 or 8
 /// f64. Speed of window-lookup steps over slices on Zen 3, uniform zeros, 512 x 512 and 2048 x 512: f32 at 5 / 10 / 20 /
-/// 35 % entries .63 / .83 / 1.08 / 1.4; f64 .26 / .36 / .5 / .62, at 50 % .8 to 1.06. avx512, Sapphire Rapids, the same
-/// and 2048 x 2048: a step's empty slots cost little time in cache, and bytes beyond it. In L2 f32 at 1 / 2 / 5 % .9 /
-/// 1.15 / 1.7, f64 at 5 / 10 / 20 % .8 / 1.3 / 1.6; beyond L2 f32 at 2 / 5 / 10 % .55 to .9 / .8 to .95 / 1, f64 at
-/// 10 / 20 % .7 / .8 to .9.
+/// 35 % entries .63 / .83 / 1.08 / 1.4; f64 .26 / .36 / .5 / .62, at 50 % .8 to 1.06. avx512, Emerald Rapids, the same
+/// and 2048 x 2048: a step's empty slots cost little time in cache, and bytes beyond it. f32 in L2 at 1 / 2 / 5 % .9 /
+/// 1.15 / 1.7, beyond it at 2 / 5 / 10 % .55 to .9 / .8 to .95 / 1; f64 of 512 x 512 at 5 / 10 / 20 % .8 / 1.3 / 1.6, of
+/// 2048 x 512 .9 / .8 / .8, beyond L2 .4 to .5 / .7 / .8 to .9.
 template <class T>
 bool is_weights(const extents& shape, index_t nnz, const pack_options& options) {
   const pack_target target = packing::resolved(options.target);
@@ -124,7 +124,8 @@ bool is_weights(const extents& shape, index_t nnz, const pack_options& options) 
   if (options.columns.least() == 1 && target == pack_target::avx2) {
     least = sizeof(T) == 8 ? 0.5 : 0.17;
   } else if (options.columns.least() == 1 && target == pack_target::avx512) {
-    const bool in_cache = nnz <= (index_t{1} << 20) / index_t{sizeof(T) + 1};
+    // Windows of f64 are half as long and have more empty slots.
+    const bool in_cache = nnz <= (sizeof(T) == 8 ? index_t{60'000} : index_t{200'000});
     least = in_cache ? (sizeof(T) == 8 ? 0.07 : 0.015) : (sizeof(T) == 8 ? 0.25 : 0.06);
   }
   return shape.cols <= lookup_view<T>::max_cols &&

@@ -32,8 +32,8 @@ constexpr pack_target resolved(pack_target target) {
 /// at 97 % zeros: together within 1 to 4 % of the better form on pruned layers, random and structured matrices (mean
 /// time over it; quads alone 5 to 30 %). Column blocks, which keep the X of long rows in L1, bring wide rows to .85
 /// to 1 of quads there, no further.
-/// avx512: on Sapphire Rapids, means over four shapes of 512 to 2048: quads are ahead for a few columns even at 99 %
-/// zeros, for 16 to 256 columns down to 3 to 4 % entries (20 to 25 % ahead at 10 %), and beyond that to 1.5 %, where
+/// avx512: on Emerald Rapids, f32 and f64, means over four shapes of 512 to 2048: quads are ahead for a few columns even
+/// at 99 % zeros, for 16 to 256 words down to 3 to 4 % entries (10 to 25 % ahead at 10 %), and beyond that to 2 %, where
 /// what bounds either form is X and Y beyond L2.
 /// Others have not been timed: only where hardly any two rows share a column.
 template <class T>
@@ -49,8 +49,8 @@ constexpr bool wide_wins(pack_target target, const extents& shape, index_t nnz, 
            (many && density <= 0.5 && row_entries <= (is_f32 ? 40 : 80));
   }
   if (resolved(target) == pack_target::avx512) {
-    const index_t floats = is_f32 ? n : 2 * n;  // a row of X in 4-byte words
-    return density <= (floats <= 8 ? 0.008 : floats <= 16 ? 0.04 : floats <= 256 ? 0.03 : 0.015);
+    const index_t words = is_f32 ? n : 2 * n;  // a row of X in 4-byte words
+    return density <= (words <= 8 ? 0.008 : words <= 16 ? 0.04 : words <= 32 ? 0.03 : words <= 256 ? 0.035 : 0.025);
   }
   return density <= 0.03;
 }

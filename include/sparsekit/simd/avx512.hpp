@@ -23,7 +23,7 @@ struct lanes<arch::avx512, float> : xsimd_lanes<float, xsimd::avx512bw> {
   static SPARSEKIT_INLINE reg load(mask m, const float* p) { return _mm512_maskz_loadu_ps(m, p); }
   static SPARSEKIT_INLINE void store(mask m, float* p, reg v) { _mm512_mask_storeu_ps(p, m, v); }
 
-  // Zen 5: sixteen scalar loads with inserts take 10 cycles, vgatherdps 20. Sapphire Rapids: inserts wait for the one
+  // Zen 5: sixteen scalar loads with inserts take 10 cycles, vgatherdps 20. Emerald Rapids: inserts wait for the one
   // shuffle port, and a gather is ahead (f32 .21 against .37 ns an element, f64 .31 against .36).
   template <class Index>
   static SPARSEKIT_INLINE reg gather(const float* p, const Index* index) {

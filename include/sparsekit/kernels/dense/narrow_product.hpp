@@ -26,8 +26,8 @@ inline constexpr bool has_dot2 = (std::is_same_v<Arch, arch::avx512> &&
                                   SPARSEKIT_HAS_AVX512_BF16 != 0) ||
                                  (std::is_same_v<Arch, arch::neon> && SPARSEKIT_HAS_NEON_BF16 != 0);
 
-/// Whether it does not where a weight is widened once for many columns: on Sapphire Rapids it takes as long as four of
-/// them (512 x 512 by 16 to 256 columns 80 against 110 to 120 GFLOP/s; by one column it is ahead).
+/// Whether it does not where a weight is widened once for many columns: on Emerald Rapids it takes as long as four of
+/// them (512 x 512 by 16 to 256 columns 80 GFLOP/s against 110 to 145; by one column it is ahead).
 template <class Arch>
 inline constexpr bool has_slow_dot2 = std::is_same_v<Arch, arch::avx512> && SPARSEKIT_HAS_AVX512_FP16 != 0;
 

@@ -20,8 +20,8 @@ struct gemv_packed_dense : spmv_kernel {
       std::is_same_v<Arch, arch::avx512> ? 3 : accumulators<Arch> / 2;
   /// Bytes between weights that are read and those that are fetched.
   static constexpr index_t ahead = 4096;
-  /// Fewer weights stay in L2, where fetching them takes load slots and gains nothing (Sapphire Rapids: 512 x 512 in
-  /// .8 to .95 of the time without).
+  /// Fewer weights stay in L2, where fetching them takes load slots and gains nothing (Emerald Rapids: 512 x 512 in
+  /// .85 to .95 of the time without).
   static constexpr index_t fetched_bytes =
       std::is_same_v<Arch, arch::avx512> ? index_t{5} << 18 : index_t{1} << 18;
   /// Columns whose products are summed apart, as many as hide the latency of the multiply-adds.

@@ -92,7 +92,7 @@ struct lookup_slice_sums {
     const std::uint8_t* place = a.places.data() + (InValues ? 0 : begin * view::step_slots);
     const T* value = a.values.data() + begin * view::step_slots;
     const bool fetching = a.steps() * view::step_slots * index_t{sizeof(T)} > fetched_bytes;
-    // step(s, places): the step s behind base; places(v) are those of its register v.
+    // step(s, places): the step s behind base; places(v) are those of its register v, if values do not hold them.
     const auto step = [&](auto s, auto&& places) SPARSEKIT_LAMBDA_INLINE {
       constexpr index_t first = s * view::step_slots;
       if (fetching) fetch_ahead(value + first, place + (InValues ? 0 : first));
@@ -112,7 +112,7 @@ struct lookup_slice_sums {
     index_t left = index_t{a.slice_start[slice + 1]} - begin;
     for (; left >= together; left -= together) {
       if constexpr (InValues) {
-        simd::unroll<together>([&](auto s) SPARSEKIT_LAMBDA_INLINE { step(s, s); });
+        simd::unroll<together>([&](auto s) SPARSEKIT_LAMBDA_INLINE { step(s, nullptr); });
       } else {
         const simd::place_run<Arch, T, together * vectors> run(place);
         simd::unroll<together>([&](auto s) SPARSEKIT_LAMBDA_INLINE {

@@ -8,9 +8,10 @@
 // of a row block, sums wait in a scratch array of row_block x width, which stays in L2.
 //
 // What bounds it: columns of three and four rows, the FMA units; singles, the loads of X, one an FMA.
-// Values are broadcast by shuffle from four loaded at once in singles, by load in shared patterns. (Sapphire Rapids:
-// all, half or none of those of singles by shuffle take the same time. A column of one register takes 1.3 cycles at 90 %
-// zeros whatever its width, two .95 each: it is the instructions around the multiply-add that count.) Those of
+// Values are broadcast by shuffle from four loaded at once in singles, by load in shared patterns. (Emerald Rapids:
+// all, half or none of those of singles by shuffle take the same time. At 90 % zeros an entry takes .48 ns for one
+// register of X, whether it holds 4, 8 or 16 columns, and .36 for each of two: it is the instructions around the
+// multiply-add that count.) Those of
 // bf16 and f16 are widened two or four at a time, and X once a panel, so the sums are those of f32.
 #pragma once
 
