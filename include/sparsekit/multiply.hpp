@@ -17,7 +17,8 @@ inline namespace v0 {
 SPARSEKIT_EXEC_BEGIN_IN_V0
 namespace operands {
 
-template <bool HasWorkspace, class Policy, class A, class TX, class LX, class TY, class LY, class E>
+/// Vectors: x and y are vectors, one contiguous column each.
+template <bool HasWorkspace, bool Vectors, class Policy, class A, class TX, class LX, class TY, class LY, class E>
 void run(const Policy& policy, const A& a, dense_view<TX, LX> xv, dense_view<TY, LY> yv, const E& e,
          scratch_memory scratch) {
   using T = typename A::value_type;
@@ -27,10 +28,10 @@ void run(const Policy& policy, const A& a, dense_view<TX, LX> xv, dense_view<TY,
                 "A, x and y need one element type; core/number.hpp tells which narrow types mix");
   SPARSEKIT_ASSERT(a.rows() == yv.rows() && a.cols() == xv.rows() && xv.cols() == yv.cols());
   if (yv.rows() == 0 || yv.cols() == 0) return;
-  with_columns(xv, yv, [&](auto x, auto y) {
+  with_columns(xv, yv, [&](auto x, auto y, auto one_column) {
     using X = typename decltype(x)::layout;
     using Y = typename decltype(y)::layout;
-    using call = kernels::call<Policy, A, T, X, Y, E, HasWorkspace, XT, TY>;
+    using call = kernels::call<Policy, A, T, X, Y, E, HasWorkspace, XT, TY, Vectors || one_column>;
     static_assert(kernels::has_kernel<native_arch, call>,
                   "no kernel for this format with these types: pack the matrix first");
     [[maybe_unused]] const bool found =
@@ -60,7 +61,7 @@ void multiply(const Policy& policy, const A& a, X&& x, Y&& y, const Optional&...
     const auto scaled_epilogue = operands::with_factor(a, epilogue);
     operands::with_dense(active.values, [&](auto xv) {
       operands::with_dense(y, [&](auto yv) {
-        operands::run<has_workspace>(policy, columns, xv, yv, scaled_epilogue, scratch);
+        operands::run<has_workspace, operands::vector<Y>>(policy, columns, xv, yv, scaled_epilogue, scratch);
       });
     });
   } else if constexpr (is_active_rows<std::remove_cvref_t<X>>) {
@@ -69,7 +70,7 @@ void multiply(const Policy& policy, const A& a, X&& x, Y&& y, const Optional&...
     const auto columns = active_view_of(w, x.indices, false);
     const auto scaled_epilogue = operands::with_factor(a, epilogue);
     operands::with_dense(y, [&](auto yv) {
-      operands::run<has_workspace>(policy, columns, x.x, yv, scaled_epilogue, scratch);
+      operands::run<has_workspace, false>(policy, columns, x.x, yv, scaled_epilogue, scratch);
     });
   } else if constexpr (active_sets<X>) {
     const auto w = operands::matrix(a);
@@ -78,23 +79,26 @@ void multiply(const Policy& policy, const A& a, X&& x, Y&& y, const Optional&...
     const dense_view<const TX, col_major> no_x(nullptr, w.cols(), columns.sets.size(), w.cols());
     const auto scaled_epilogue = operands::with_factor(a, epilogue);
     operands::with_dense(y, [&](auto yv) {
-      operands::run<has_workspace>(policy, columns, no_x, yv, scaled_epilogue, scratch);
+      operands::run<has_workspace, false>(policy, columns, no_x, yv, scaled_epilogue, scratch);
     });
   } else if constexpr (operands::sparse<X>) {
     static_assert(!operands::sparse<A>, "a product of two sparse matrices is not provided");
     const operands::flipped_epilogue flipped(operands::with_factor(x, epilogue));
+    constexpr bool both_vectors = operands::vector<A> && operands::vector<Y>;
     operands::with_transposed(a, [&](auto xv) {
       operands::with_transposed(y, [&](auto yv) {
-        operands::run<has_workspace>(policy, transposed(operands::matrix(x)), xv, yv, flipped,
-                                     scratch);
+        operands::run<has_workspace, both_vectors>(policy, transposed(operands::matrix(x)), xv, yv,
+                                                   flipped, scratch);
       });
     });
   } else {
     static_assert(operands::matrix_like<A>, "the first operand is no matrix of this library");
+    constexpr bool both_vectors = operands::vector<X> && operands::vector<Y>;
     const auto scaled_epilogue = operands::with_factor(a, epilogue);
     operands::with_dense(x, [&](auto xv) {
       operands::with_dense(y, [&](auto yv) {
-        operands::run<has_workspace>(policy, operands::matrix(a), xv, yv, scaled_epilogue, scratch);
+        operands::run<has_workspace, both_vectors>(policy, operands::matrix(a), xv, yv,
+                                                   scaled_epilogue, scratch);
       });
     });
   }

@@ -129,24 +129,19 @@ auto with_dense(X&& x, F&& f) {
   }
 }
 
-/// The forms in which kernels take one column: x and y both contiguous and col_major; or, if either is
-/// strided, both as rows of length 1, of which no two need be adjacent. Decided for x and y together: each
-/// pair of layouts that f is called with costs a program its kernels' compile time.
+/// f(x, y, one column): where one of them is row-major and each has one contiguous column, both as col_major, in
+/// which kernels take one column, and std::true_type, which spares a program the compile time of all others.
 template <class TX, class LX, class TY, class LY, class F>
 auto with_columns(dense_view<TX, LX> x, dense_view<TY, LY> y, F&& f) {
   if constexpr (LX::rows_contiguous || LY::rows_contiguous) {
-    if (x.cols() == 1) {
-      const index_t x_stride = LX::rows_contiguous ? x.ld() : 1;
-      const index_t y_stride = LY::rows_contiguous ? y.ld() : 1;
-      if (x_stride == 1 && y_stride == 1) {
-        return f(dense_view<TX, col_major>(x.data(), x.rows(), 1),
-                 dense_view<TY, col_major>(y.data(), y.rows(), 1));
-      }
-      return f(dense_view<TX, row_major>(x.data(), x.rows(), 1, x_stride),
-               dense_view<TY, row_major>(y.data(), y.rows(), 1, y_stride));
+    const bool contiguous =
+        (!LX::rows_contiguous || x.ld() == 1) && (!LY::rows_contiguous || y.ld() == 1);
+    if (x.cols() == 1 && contiguous) {
+      return f(dense_view<TX, col_major>(x.data(), x.rows(), 1),
+               dense_view<TY, col_major>(y.data(), y.rows(), 1), std::true_type{});
     }
   }
-  return f(x, y);
+  return f(x, y, std::false_type{});
 }
 
 // ---- optional arguments: [epilogue] [, workspace] ------------------------------------------------

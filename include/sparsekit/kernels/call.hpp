@@ -12,13 +12,15 @@
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
-/// Y = epilogue(A X). HasWorkspace is false where the caller gave none: then kernels that need one are
-/// not even compiled. T is the type of A's values, TX and TY are those of X and Y: other than T only where
-/// T is narrow (core/number.hpp), which only the kernels of narrow types see.
+/// Y = epilogue(A X). T is the type of A's values, TX and TY are those of X and Y: other than T only where
+/// T is narrow (core/number.hpp), which only the kernels of narrow types see. Two flags keep kernels from being
+/// compiled for calls that never take them: HasWorkspace is false where the caller gave none, OneColumn is true
+/// where X and Y are known to be one contiguous column each, as vectors are.
 template <class Policy, class A, class T, class XLayout, class YLayout, class Epilogue,
-          bool HasWorkspace = true, class TX = T, class TY = TX>
+          bool HasWorkspace = true, class TX = T, class TY = TX, bool OneColumn = false>
 struct call {
   static constexpr bool has_workspace = HasWorkspace;
+  static constexpr bool one_column = OneColumn;
   using value_type = T;
   using x_type = TX;
   using y_type = TY;
@@ -39,8 +41,9 @@ struct call {
 /// One contiguous column in, one out: the calls of SpMV kernels. All others are SpMM.
 template <class Call>
 SPARSEKIT_INLINE bool is_spmv(const Call& c) {
-  return c.x.cols() == 1 && std::is_same_v<typename Call::x_layout, col_major> &&
-         std::is_same_v<typename Call::y_layout, col_major>;
+  return Call::one_column ||
+         (c.x.cols() == 1 && std::is_same_v<typename Call::x_layout, col_major> &&
+          std::is_same_v<typename Call::y_layout, col_major>);
 }
 
 /// What most SpMV kernels say: they take every call with one contiguous column, and need no scratch.
@@ -210,6 +213,10 @@ struct column_output {
     });
   }
 };
+
+/// In place of an output: the caller puts the sums into Y once they are all there. A kernel that takes it is
+/// compiled once for all epilogues.
+struct sums_wait {};
 
 template <class Lanes, class T, class Epilogue>
 SPARSEKIT_INLINE row_output<Lanes, T, Epilogue> output_of(

@@ -16,7 +16,7 @@ auto part_call(const Call& c, const Part& part) {
   using T = typename Call::value_type;
   return call<std::remove_cvref_t<decltype(c.policy)>, Part, T, typename Call::x_layout,
               typename Call::y_layout, std::remove_cvref_t<decltype(c.epilogue)>, Call::has_workspace,
-              typename Call::x_type, typename Call::y_type>{
+              typename Call::x_type, typename Call::y_type, Call::one_column>{
       c.policy, part, c.x, c.y, c.epilogue, c.scratch};
 }
 

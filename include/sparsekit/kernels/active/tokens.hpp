@@ -31,7 +31,7 @@ struct gemm_active {
   static constexpr index_t room = 24576 / index_t{sizeof(sum)};
 
   template <class Call>
-  static constexpr bool possible = requires(const Call& c) {
+  static constexpr bool possible = !Call::one_column && requires(const Call& c) {
     c.a.indices;
   };
   template <class Call>

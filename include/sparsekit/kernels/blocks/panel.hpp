@@ -65,7 +65,7 @@ struct spmm_blocks_panel {
   using lanes = simd::lanes<Arch, sum>;
 
   template <class Call>
-  static constexpr bool possible = Call::has_workspace;
+  static constexpr bool possible = Call::has_workspace && !Call::one_column;
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;

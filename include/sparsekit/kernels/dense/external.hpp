@@ -122,7 +122,7 @@ struct gemm_external {
     const call<std::remove_cvref_t<decltype(c.policy)>,
                dense_view<const T, typename Call::matrix::layout>, T, typename Call::x_layout,
                typename Call::y_layout, std::remove_cvref_t<decltype(c.epilogue)>,
-               Call::has_workspace>
+               Call::has_workspace, typename Call::x_type, typename Call::y_type, Call::one_column>
         own{c.policy, c.a.weights, c.x, c.y, c.epilogue, c.scratch};
     if (is_spmv(own)) {
       if constexpr (gemv_dense<Arch, T>::template possible<decltype(own)>) {

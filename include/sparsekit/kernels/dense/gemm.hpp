@@ -83,7 +83,7 @@ struct gemm_dense_panel {
   static constexpr index_t width = dense_vectors<Arch> * lanes::width;
 
   template <class Call>
-  static constexpr bool possible = Call::has_workspace;
+  static constexpr bool possible = Call::has_workspace && !Call::one_column;
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker &&
@@ -150,7 +150,8 @@ struct gemm_dense_columns {
   using lanes = simd::lanes<Arch, T>;
 
   template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major>;
+  static constexpr bool possible =
+      !Call::one_column && std::is_same_v<typename Call::x_layout, col_major>;
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && std::is_same_v<typename Call::x_layout, col_major>;

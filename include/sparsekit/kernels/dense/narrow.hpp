@@ -224,6 +224,8 @@ struct gemm_packed_dense_narrow {
   static constexpr index_t block = 64;
 
   template <class Call>
+  static constexpr bool possible = !Call::one_column;
+  template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c);
   }

@@ -70,6 +70,8 @@ struct gemm_packed_dense_rows {
   static constexpr index_t block = strip == 24 ? 72 : 64;
 
   template <class Call>
+  static constexpr bool possible = !Call::one_column;
+  template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c);
   }

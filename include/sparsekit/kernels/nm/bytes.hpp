@@ -112,7 +112,7 @@ struct spmm_nm_bytes {
     return {.shared = 0, .per_worker = (round_up(a.cols() * width, 64) + waiting) * 4};
   }
   template <class Call>
-  static constexpr bool possible = Call::has_workspace&& std::is_integral_v<T>;
+  static constexpr bool possible = Call::has_workspace && std::is_integral_v<T>;
   template <class Call>
   static bool accepts(const Call& c) {
     return c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;

@@ -195,7 +195,8 @@ struct spmm_nm_few {
   }
   template <class Call>
   static constexpr bool possible =
-      Call::has_workspace || std::is_same_v<typename Call::x_layout, col_major>;
+      !Call::one_column &&
+      (Call::has_workspace || std::is_same_v<typename Call::x_layout, col_major>);
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && c.x.cols() <= most_columns &&
@@ -219,7 +220,8 @@ struct spmm_nm_few {
 template <class Arch, class T>
 struct spmm_nm_lookup {
   template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major>;
+  static constexpr bool possible =
+      !Call::one_column && std::is_same_v<typename Call::x_layout, col_major>;
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && std::is_same_v<typename Call::x_layout, col_major>;

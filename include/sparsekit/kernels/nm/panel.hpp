@@ -245,7 +245,8 @@ struct spmm_nm_panel {
             .per_worker = (round_up(a.cols() * width, 64) + waiting) * index_t{sizeof(sum)}};
   }
   template <class Call>
-  static constexpr bool possible = Call::has_workspace && !std::is_integral_v<T>;
+  static constexpr bool possible =
+      Call::has_workspace && !std::is_integral_v<T> && (!Call::one_column || is_narrow<T>);
   template <class Call>
   static bool accepts(const Call& c) {
     return c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;

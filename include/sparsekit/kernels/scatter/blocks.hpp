@@ -156,6 +156,8 @@ struct spmm_scatter {
       scatter_block_bytes / (width * index_t{sizeof(T)}) / lanes::width * lanes::width;
 
   template <class Call>
+  static constexpr bool possible = !Call::one_column;
+  template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c);
   }

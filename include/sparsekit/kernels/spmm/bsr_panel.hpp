@@ -25,7 +25,7 @@ struct spmm_bsr_panel {
   static constexpr index_t waiting_rows = 64;
 
   template <class Call>
-  static constexpr bool possible = Call::has_workspace;
+  static constexpr bool possible = Call::has_workspace && !Call::one_column;
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;

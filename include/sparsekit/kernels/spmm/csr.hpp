@@ -58,7 +58,8 @@ struct spmm_csr_columns {
   using lanes = simd::lanes<Arch, T>;
 
   template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major>;
+  static constexpr bool possible =
+      !Call::one_column && std::is_same_v<typename Call::x_layout, col_major>;
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && std::is_same_v<typename Call::x_layout, col_major>;

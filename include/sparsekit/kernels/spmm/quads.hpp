@@ -173,8 +173,8 @@ SPARSEKIT_NOINLINE void run_group_strict(sum_of_t<T>* sums, const sum_of_t<T>* p
   });
 }
 
-/// One row block of A times one panel of X: rows [r0, ...) and columns [column, column + columns) of Y.
-/// waiting: row_block x width sums, plus one row that padding rows write to.
+/// One row block of A times one panel of X: rows [r0, ...) and columns [column, column + columns) of Y, or with
+/// sums_wait the sums in `waiting`: row_block x width, plus one row that padding rows write to.
 template <class Lanes, int Registers, int Quads, class T, class Output>
 SPARSEKIT_NOINLINE void run_row_block(const quad_view<const T>& a, index_t row_block,
                                       const sum_of_t<T>* panel, bool finite, sum_of_t<T>* waiting,
@@ -182,10 +182,9 @@ SPARSEKIT_NOINLINE void run_row_block(const quad_view<const T>& a, index_t row_b
   using S = sum_of_t<T>;
   constexpr index_t width = Registers * Lanes::width;
   constexpr int group_rows = 4 * Quads;
-  constexpr bool along_rows = decltype(out.y)::layout::rows_contiguous;
+  constexpr bool along_rows = !std::is_same_v<Output, sums_wait>;
   using view = quad_view<const T>;
   const index_t r0 = row_block * a.row_block;
-  const index_t rows = a.rows() - r0 < a.row_block ? a.rows() - r0 : a.row_block;
   const index_t blocks = a.column_blocks();
   S* const nowhere = waiting + a.row_block * width;
   const auto tail = Lanes::first(columns - (Registers - 1) * Lanes::width);
@@ -247,7 +246,6 @@ SPARSEKIT_NOINLINE void run_row_block(const quad_view<const T>& a, index_t row_b
       }
     }
   }
-  if constexpr (!along_rows) out.put_tile(waiting, width, rows, columns, r0, column);
 }
 
 /// The most registers of a row that a tile of `interleave` quads may hold without spilling.
@@ -260,8 +258,8 @@ constexpr int quad_registers(index_t interleave) {
   }
 }
 
-/// The tile of `lanes` for one stream; narrower lanes serve a few columns.
-template <class Arch, class T>
+/// The tile of `lanes` for one stream; narrower lanes serve a few columns, and then of one register.
+template <class Arch, class T, bool Narrower = false>
 struct quad_panels {
   using S = sum_of_t<T>;
   using lanes = simd::lanes<Arch, S>;
@@ -277,7 +275,8 @@ struct quad_panels {
   static void run(const Call& c) {
     const quad_view<const T>& a = c.a.quads;
     const auto out = output_of<lanes>(c.y, c.epilogue);
-    constexpr int most = quad_registers<Arch>(Quads);
+    constexpr int most = Narrower ? 1 : quad_registers<Arch>(Quads);
+    constexpr bool along_rows = Call::y_layout::rows_contiguous;
     const index_t n = c.x.cols();
     const panel_split split(n, lanes::width, most);
     // A task is one panel and a range of row blocks; each re-lays its panel for itself.
@@ -298,12 +297,22 @@ struct quad_panels {
       S* waiting = scratch + round_up(a.cols() * width, 64);
       bool finite = true;
       const S* panel = panel_of(c.x, column, columns, width, scratch, finite);
-      simd::unroll<most>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-        if (registers != j + 1) return;
-        for (index_t b = b0; b < b1; ++b) {
-          run_row_block<lanes, j + 1, Quads>(a, b, panel, finite, waiting, column, columns, out);
+      for (index_t b = b0; b < b1; ++b) {
+        simd::unroll<most>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+          if (registers != j + 1) return;
+          if constexpr (along_rows) {
+            run_row_block<lanes, j + 1, Quads>(a, b, panel, finite, waiting, column, columns, out);
+          } else {
+            run_row_block<lanes, j + 1, Quads>(a, b, panel, finite, waiting, column, columns,
+                                               sums_wait{});
+          }
+        });
+        if constexpr (!along_rows) {
+          const index_t r0 = b * a.row_block;
+          const index_t rows = a.rows() - r0 < a.row_block ? a.rows() - r0 : a.row_block;
+          out.put_tile(waiting, width, rows, columns, r0, column);
         }
-      });
+      }
     });
   }
 
@@ -341,7 +350,7 @@ struct spmm_packed_quads {
                 quad_panels<Arch, T>::bytes(q.cols(), q.row_block, q.interleave, columns)};
   }
   template <class Call>
-  static constexpr bool possible = Call::has_workspace && !std::is_integral_v<T>;
+  static constexpr bool possible = Call::has_workspace && !Call::one_column && !std::is_integral_v<T>;
   template <class Call>
   static bool accepts(const Call& c) {
     return c.a.has_quads() && !is_spmv(c) &&
@@ -364,10 +373,11 @@ struct spmm_packed_quads {
  private:
   template <class Lanes, class Call>
   static void run_lanes(const Call& c) {
+    using panels = quad_panels<Lanes, T, !std::is_same_v<Lanes, Arch>>;
     if (c.a.quads.interleave == 1) {
-      quad_panels<Lanes, T>::template run<1>(c);
+      panels::template run<1>(c);
     } else {
-      quad_panels<Lanes, T>::template run<2>(c);
+      panels::template run<2>(c);
     }
   }
 };

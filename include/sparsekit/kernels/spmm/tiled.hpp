@@ -73,7 +73,7 @@ struct spmm_tiled_panel {
   static constexpr index_t width = Tile::registers * lanes::width;
 
   template <class Call>
-  static constexpr bool possible = Call::has_workspace;
+  static constexpr bool possible = Call::has_workspace && !Call::one_column;
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && c.scratch.worker_bytes >= requirement(c.a, c.x.cols()).per_worker;
@@ -142,7 +142,8 @@ struct spmm_tiled_inplace {
 template <class Arch, class T, class Tile>
 struct spmm_tiled_columns {
   template <class Call>
-  static constexpr bool possible = std::is_same_v<typename Call::x_layout, col_major>;
+  static constexpr bool possible =
+      !Call::one_column && std::is_same_v<typename Call::x_layout, col_major>;
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && std::is_same_v<typename Call::x_layout, col_major>;

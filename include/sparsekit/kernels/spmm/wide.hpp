@@ -54,7 +54,7 @@ SPARSEKIT_INLINE void run_wide(typename Lanes::reg* sum, const T* x, index_t str
 }
 
 /// Groups [g0, g1) of one row block times `Registers` registers of columns of X at x. Sums go to row-major Y
-/// at once; for column-major Y to waiting[row * width], row inside the block.
+/// at once; with sums_wait to waiting[row * width], row inside the block.
 template <class Lanes, int Registers, bool Masked, class T, class Output>
 SPARSEKIT_NOINLINE void run_wide_groups(const wide_view<const T> a, index_t g0, index_t g1,
                                         const T* x, index_t stride, index_t columns, T* waiting,
@@ -76,7 +76,7 @@ SPARSEKIT_NOINLINE void run_wide_groups(const wide_view<const T> a, index_t g0, 
       simd::unroll<rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
         const index_t at = row[r];
         if (at == view::no_row) return;
-        if constexpr (!std::is_same_v<decltype(out.y), dense_view<T, row_major>>) {
+        if constexpr (std::is_same_v<Output, sums_wait>) {
           simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
             Lanes::store(waiting + at * width + j * Lanes::width, sum[r * Registers + j]);
           });
@@ -115,8 +115,9 @@ struct spmm_packed_wide {
   static constexpr bool along_rows = std::is_same_v<typename Call::y_layout, row_major>;
   template <class Call>
   static constexpr bool possible =
-      Call::has_workspace ||
-      (std::is_same_v<typename Call::x_layout, row_major> && along_rows<Call>);
+      !Call::one_column &&
+      (Call::has_workspace ||
+       (std::is_same_v<typename Call::x_layout, row_major> && along_rows<Call>));
 
   template <class A>
   static workspace_size requirement(const A& a, index_t columns) {
@@ -198,9 +199,16 @@ struct spmm_packed_wide {
       const index_t b1 = transposes && next < g1 ? next : g1;
       index_t done = 0;
       const auto tile = [&](auto registers, auto masked) SPARSEKIT_LAMBDA_INLINE {
-        run_wide_groups<lanes, registers, masked>(a, b0, b1, x + done, stride, columns - done,
-                                                  waiting + (transposes ? done : 0), panel_width,
-                                                  column + done, out);
+        const auto run = [&](const auto& sums_out) SPARSEKIT_LAMBDA_INLINE {
+          run_wide_groups<lanes, registers, masked>(a, b0, b1, x + done, stride, columns - done,
+                                                    waiting + (transposes ? done : 0), panel_width,
+                                                    column + done, sums_out);
+        };
+        if constexpr (transposes) {
+          run(sums_wait{});
+        } else {
+          run(out);
+        }
         done += registers * lanes::width;
       };
       const auto fits = [&](index_t registers) { return columns - done >= registers * lanes::width; };

@@ -43,7 +43,7 @@ struct spmm_structured_panel {
                           index_t{sizeof(T)}};
   }
   template <class Call>
-  static constexpr bool possible = Call::has_workspace;
+  static constexpr bool possible = Call::has_workspace && !Call::one_column;
   template <class Call>
   static bool accepts(const Call& c) {
     return !is_spmv(c) && c.x.cols() > 8 &&
