@@ -85,18 +85,17 @@ SPARSEKIT_INLINE void dot_tile(const T* w, index_t w_stride, const T* x, index_t
 /// Rows [r0, r1) of row-major W times all columns of column-major X. 4 x 4 dot products (2 x 4 with
 /// 16 registers) load 8 registers for 16 multiply-adds; their horizontal sums are what this form
 /// costs.
-template <class Arch, class Call>
-void dot_rows(const Call& c, index_t r0, index_t r1) {
-  using T = typename Call::value_type;
+template <class Arch, class T, class Output>
+void dot_rows(dense_view<const T, row_major> w, dense_view<const T, col_major> x, index_t r0, index_t r1,
+              const Output& out) {
   using lanes = simd::lanes<Arch, T>;
-  const auto out = output_of<simd::lanes<arch::scalar, T>>(c.y, c.epilogue);
   constexpr int height = accumulators<Arch> == 24 ? 4 : 2;
   for_tiles<height>(r0, r1, [&](index_t r, auto rows) SPARSEKIT_LAMBDA_INLINE {
-    for_tiles<4>(0, c.x.cols(), [&](index_t j, auto columns) SPARSEKIT_LAMBDA_INLINE {
+    for_tiles<4>(0, x.cols(), [&](index_t j, auto columns) SPARSEKIT_LAMBDA_INLINE {
       constexpr int nr = rows;
       constexpr int nc = columns;
       T sums[nr * nc];
-      dot_tile<lanes, nr, nc, 1>(&c.a(r, 0), c.a.ld(), &c.x(0, j), c.x.ld(), c.a.cols(), sums);
+      dot_tile<lanes, nr, nc, 1>(&w(r, 0), w.ld(), &x(0, j), x.ld(), w.cols(), sums);
       for (index_t i = 0; i < nr * nc; ++i) {
         out.put(sums[i], r + i / nc, j + i % nc, simd::all_lanes{});
       }

@@ -168,7 +168,8 @@ struct gemm_dense_columns {
       const index_t r0 = task_row(rows, task, tasks);
       const index_t r1 = task_row(rows, task + 1, tasks);
       if constexpr (Call::matrix::layout::rows_contiguous) {
-        dot_rows<Arch>(c, r0, r1);
+        dot_rows<Arch>(dense_view<const T, row_major>(c.a), c.x, r0, r1,
+                       output_of<simd::lanes<arch::scalar, T>>(c.y, c.epilogue));
       } else {
         lanes_of_rows(c, r0, r1);
       }

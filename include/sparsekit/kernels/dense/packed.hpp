@@ -84,6 +84,7 @@ struct gemm_packed_dense_rows {
 
   template <class Call>
   static void run(const Call& c) {
+    const auto out = output_of<lanes>(c.y, c.epilogue);
     const index_t n = c.x.cols();
     const index_t depth = c.a.cols();
     const index_t blocks = ceil_div(n, block);
@@ -105,28 +106,24 @@ struct gemm_packed_dense_rows {
           const index_t present = columns - j < strip ? columns - j : strip;
           relay_panel<lanes, T>(c.x, column + j, present, strip, panel + j * depth);
         }
-        run_block(c, g0, g1, column, columns, strip, false, [&](index_t j) {
-          return relay
-                     ? tile_source<index_t, fixed_stride<1>>{panel + j * depth, strip, {}}
-                     : tile_source<index_t, fixed_stride<1>>{c.x.data() + column + j, c.x.ld(), {}};
-        });
+        using source = strips<index_t, fixed_stride<1>>;
+        run_block(c.a, g0, g1, column, columns, strip, false,
+                  relay ? source{panel, strip, {}, depth} : source{c.x.data() + column, c.x.ld(), {}, 1}, out);
       } else {
         // A look at few columns of X costs less than one at each sum. Few columns stay in L1 for
         // all rows, too, and so need no strips. (Even strips of up to 36 for more: no gain.)
+        using source = strips<fixed_stride<1>, index_t>;
         T* const copy = c.scratch.template worker_as<T>(worker);
         if (columns >= 24 && groups > 2 && falls_into_few_sets(c.x.ld()) &&
             c.scratch.worker_bytes >= requirement(c.a, n).per_worker) {
           const index_t ld = copied_ld(depth);
           const bool finite = copy_columns(c.x, column, columns, copy, ld);
-          run_block(c, g0, g1, column, columns, block, finite, [&](index_t j) {
-            return tile_source<fixed_stride<1>, index_t>{copy + j * ld, {}, ld};
-          });
+          run_block(c.a, g0, g1, column, columns, block, finite, source{copy, {}, ld, ld}, out);
           return;
         }
         const bool finite = depth < c.a.rows() && all_finite<lanes>(c.x, column, columns);
-        run_block(c, g0, g1, column, columns, block, finite, [&](index_t j) {
-          return tile_source<fixed_stride<1>, index_t>{&c.x(0, column + j), {}, c.x.ld()};
-        });
+        run_block(c.a, g0, g1, column, columns, block, finite,
+                  source{&c.x(0, column), {}, c.x.ld(), c.x.ld()}, out);
       }
     });
   }
@@ -162,27 +159,30 @@ struct gemm_packed_dense_rows {
     return watch.finite();
   }
 
-  /// Where the numbers of a strip start, and their strides along k and along columns.
+  /// Where strips of columns start, and the strides inside one, along k and along columns. The strip of columns
+  /// from j on begins at x + j * column.
   template <class Step, class Stride>
-  struct tile_source {
+  struct strips {
     const T* x;
     Step step;
     Stride stride;
+    index_t column;
   };
 
-  template <class Call, class Source>
-  static void run_block(const Call& c, index_t g0, index_t g1, index_t column, index_t columns,
-                        index_t together, bool finite, Source&& source) {
-    const auto out = output_of<lanes>(c.y, c.epilogue);
-    constexpr bool straight = !Call::x_layout::rows_contiguous && !Call::y_layout::rows_contiguous;
+  /// One function for calls of all policies, with and without a workspace.
+  template <class A, class Step, class Stride, class Output>
+  static void run_block(const A& a, index_t g0, index_t g1, index_t column, index_t columns,
+                        index_t together, bool finite, strips<Step, Stride> source, const Output& out) {
+    constexpr bool along_columns = !decltype(out.y)::layout::rows_contiguous;
+    constexpr bool straight = std::is_same_v<Step, fixed_stride<1>> && along_columns;
     alignas(64) T sums[block * view::group];
-    const bool fetching = columns >= 24 && c.a.values.size() * index_t{sizeof(T)} > fetched_weights;
+    const bool fetching = columns >= 24 && a.values.size() * index_t{sizeof(T)} > fetched_weights;
     for (index_t g = g0; g < g1; ++g) {
-      const index_t step = c.a.step(g);
+      const index_t step = a.step(g);
       const index_t row = g * view::group;
-      const index_t rows = c.a.rows() - row < step ? c.a.rows() - row : step;
-      const T* const weights = c.a.group_begin(g);
-      for_k_ranges(c.a.cols(), rows_k, [&](k_range range) SPARSEKIT_LAMBDA_INLINE {
+      const index_t rows = a.rows() - row < step ? a.rows() - row : step;
+      const T* const weights = a.group_begin(g);
+      for_k_ranges(a.cols(), rows_k, [&](k_range range) SPARSEKIT_LAMBDA_INLINE {
         const index_t steps = range.end - range.begin;
         constexpr int most = packed_vectors<Arch>;
         fetch_ahead fetch;
@@ -193,12 +193,12 @@ struct gemm_packed_dense_rows {
         }
         for (index_t j = 0; j < columns; j += together) {
           const index_t count = columns - j < together ? columns - j : together;
-          const auto from = source(j);
+          const T* const strip_begin = source.x + j * source.column;
           for_tiles_of(rows, count,
                        [&](index_t v, auto vectors, index_t t, auto tokens, index_t tiles)
                            SPARSEKIT_LAMBDA_INLINE {
-                             tile_operands o{weights + v * w, step, from.x + t * from.stride,
-                                             from.step, from.stride};
+                             tile_operands o{weights + v * w, step, strip_begin + t * source.stride,
+                                             source.step, source.stride};
                              T* tile = sums + (j + t) * view::group + v * w;
                              if constexpr (straight) {
                                const index_t left =
@@ -208,7 +208,7 @@ struct gemm_packed_dense_rows {
                                    row + v * w, column + j + t);
                                fetch = fetch.after(tiles, steps);
                              } else {
-                               for (; tiles > 0; --tiles, o.scalars += tokens * from.stride,
+                               for (; tiles > 0; --tiles, o.scalars += tokens * source.stride,
                                                  tile += tokens * view::group) {
                                  sum_tile<lanes, vectors, tokens, false>(
                                      o, range, vectors * w, roles::rows, tile, view::group);

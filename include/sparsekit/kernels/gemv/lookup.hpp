@@ -249,7 +249,7 @@ struct gemv_lookup {
       }
     } else if (count == 1) {
       block_sums<1>(c.a, block, x, sums);
-    } else if constexpr (group > 1) {
+    } else if constexpr (group > 1 && !Call::one_column) {
       if (count == 2) {
         block_sums<2>(c.a, block, x, sums);
       } else if constexpr (group > 2) {

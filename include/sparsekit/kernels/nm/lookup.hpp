@@ -132,21 +132,23 @@ struct nm_lookup_limits {
                                                                     : 4 / parts;
 };
 
-template <class Arch, class T, bool Wide, int N, class Call, class Output>
-SPARSEKIT_NOINLINE void nm_lookup_slices(const Call& c, nm_columns<T> x, index_t slice0,
-                                         index_t slice1, const Output& out) {
+template <class Arch, class T, bool Wide, int N, bool OneColumn, class Output>
+SPARSEKIT_NOINLINE void nm_lookup_slices(const packed_nm_view<const T>& a, nm_columns<T> x,
+                                         index_t columns, index_t slice0, index_t slice1,
+                                         const Output& out) {
   using limits = nm_lookup_limits<Arch, T>;
-  const index_t columns = c.x.cols();
-  if (columns == 1) {
+  if (OneColumn || columns == 1) {
     nm_for_tiles<limits::slices>(slice0, slice1, [&](index_t s, auto count) SPARSEKIT_LAMBDA_INLINE {
-      nm_lookup_tile<Arch, T, Wide, N, count, 1>(c.a, x, s, 0, out);
+      nm_lookup_tile<Arch, T, Wide, N, count, 1>(a, x, s, 0, out);
     });
     return;
   }
-  for (index_t s = slice0; s < slice1; ++s) {
-    nm_for_tiles<limits::columns>(0, columns, [&](index_t j, auto count) SPARSEKIT_LAMBDA_INLINE {
-      nm_lookup_tile<Arch, T, Wide, N, 1, count>(c.a, x, s, j, out);
-    });
+  if constexpr (!OneColumn) {
+    for (index_t s = slice0; s < slice1; ++s) {
+      nm_for_tiles<limits::columns>(0, columns, [&](index_t j, auto count) SPARSEKIT_LAMBDA_INLINE {
+        nm_lookup_tile<Arch, T, Wide, N, 1, count>(a, x, s, j, out);
+      });
+    }
   }
 }
 
@@ -162,12 +164,14 @@ struct nm_lookup {
       const index_t slice0 = a.slices() * task / tasks;
       const index_t slice1 = a.slices() * (task + 1) / tasks;
       const auto out = output_of<lanes>(c.y, c.epilogue);
+      constexpr bool one = Call::one_column;
+      const index_t columns = c.x.cols();
       if (a.group.m > 4) {
-        nm_lookup_slices<Arch, T, true, 0>(c, x, slice0, slice1, out);
+        nm_lookup_slices<Arch, T, true, 0, one>(a, x, columns, slice0, slice1, out);
       } else if (a.group.n == 2) {
-        nm_lookup_slices<Arch, T, false, 2>(c, x, slice0, slice1, out);
+        nm_lookup_slices<Arch, T, false, 2, one>(a, x, columns, slice0, slice1, out);
       } else {
-        nm_lookup_slices<Arch, T, false, 0>(c, x, slice0, slice1, out);
+        nm_lookup_slices<Arch, T, false, 0, one>(a, x, columns, slice0, slice1, out);
       }
     });
   }
