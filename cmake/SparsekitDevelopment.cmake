@@ -14,6 +14,17 @@ if(SPARSEKIT_WARNINGS_AS_ERRORS)
   target_compile_options(sparsekit_development INTERFACE -Werror)
 endif()
 
+# g++ collects garbage whenever its heap has doubled, from 128 MB on: a tenth of the time of a test, which is saved
+# where there is room.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  cmake_host_system_information(RESULT megabytes QUERY TOTAL_PHYSICAL_MEMORY)
+  cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+  math(EXPR megabytes_per_core "${megabytes} / ${cores}")
+  if(megabytes_per_core GREATER_EQUAL 4096)
+    target_compile_options(sparsekit_development INTERFACE --param=ggc-min-heapsize=1048576)
+  endif()
+endif()
+
 # Real data (matrices, networks) lives outside the repository; tests that need it skip without it.
 set(SPARSEKIT_DATA_DIR "${PROJECT_SOURCE_DIR}/../shared/data" CACHE PATH "Folder with the test data")
 

@@ -31,8 +31,8 @@ step() {
 run_configuration() {
   local name=$1 start=$SECONDS
   local options=()
-  # Examples and benchmarks take a third less time to compile than with -O3, and their tests prove the same.
-  [ "$name" != release ] || options=("-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG" -DSPARSEKIT_CONFORMANCE=ON)
+  # Examples and benchmarks take half the time to compile that -O3 takes, and their tests prove the same.
+  [ "$name" != release ] || options=("-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG" -DSPARSEKIT_PROGRAM_OPTIONS=-O1 -DSPARSEKIT_CONFORMANCE=ON)
   if [ "$name" = avx2 ] && ! grep -qw avx2 /proc/cpuinfo; then
     echo "skipped: this CPU has no AVX2" > "$results/$name.skipped"
     return
