@@ -27,6 +27,8 @@ void* counted(void* p) {
   if (p == nullptr) std::abort();
   return p;
 }
+// Apart: where g++ 12 inlines one of a pair of new and delete only, it warns that they do not match.
+[[gnu::noinline]] void release(void* p) { std::free(p); }
 }  // namespace
 
 // Every operator new ends in one of these two.
@@ -35,10 +37,10 @@ void* operator new(std::size_t bytes, std::align_val_t alignment) {
   const auto a = static_cast<std::size_t>(alignment);
   return counted(std::aligned_alloc(a, (bytes + a - 1) / a * a));
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p) noexcept { release(p); }
+void operator delete(void* p, std::size_t) noexcept { release(p); }
+void operator delete(void* p, std::align_val_t) noexcept { release(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { release(p); }
 
 namespace {
 

@@ -110,6 +110,12 @@ SPARSEKIT_INLINE void finish(typename Lanes::reg v, const place<Lanes, T, Mask, 
   simd::store_as<last>(at.mask, y, epilogue(v, at));
 }
 
+/// An epilogue during a loop of stores: a copy, since behind references each store might change it, and it would be
+/// read again; unless copying might allocate, as a user's callable may.
+template <class Epilogue>
+using epilogue_in_loop =
+    std::conditional_t<std::is_trivially_copyable_v<Epilogue>, const Epilogue, const Epilogue&>;
+
 /// Finished sums into row-major Y.
 template <class Lanes, class T, class Epilogue>
 struct row_output {
@@ -165,9 +171,12 @@ struct column_output {
   }
 
   /// A tile of sums, `rows` x `columns` at tile[r * tile_ld + c], transposed into Y at (row, column).
-  /// The tile must be readable up to full registers in both directions.
-  SPARSEKIT_INLINE void put_tile(const simd::value_of<Lanes>* tile, index_t tile_ld, index_t rows, index_t columns,
-                                 index_t row, index_t column) const {
+  /// The tile must be readable up to full registers in both directions. One function for all kernels: transposing
+  /// is long, and their tiles are large.
+  SPARSEKIT_NOINLINE void put_tile(const simd::value_of<Lanes>* tile, index_t tile_ld, index_t rows, index_t columns,
+                                   index_t row, index_t column) const {
+    epilogue_in_loop<Epilogue> own_epilogue = epilogue;
+    const column_output own{y, own_epilogue, weight_sums};
     constexpr int width = Lanes::width;
     // A cache line of the tile down all its rows, then the next: so many columns of Y are written at a time. All of them
     // at once lie on more pages than the TLB of stores knows (Emerald Rapids: 64 and 128 columns of 98 % zeros took
@@ -185,10 +194,10 @@ struct column_output {
           });
           Lanes::transpose(t);
           if (rows - r >= width && columns - c >= width) {
-            put_square(t, row + r, column + c);
+            own.put_square(t, row + r, column + c);
           } else {
             simd::unroll<width>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-              if (c + i < columns) put(t[i], row + r, column + c + i, mask);
+              if (c + i < columns) own.put(t[i], row + r, column + c + i, mask);
             });
           }
         }

@@ -37,13 +37,12 @@ void run_panel_tasks(const Policy& policy, const panel_split& split, index_t wor
 /// `rows` rows of sums, `width` apart, into rows r0 and on of Y and columns [column, column +
 /// columns). Sums must be readable up to full registers in both directions.
 template <class Lanes, class S, class Output>
-SPARSEKIT_INLINE void put_panel_rows(const S* sums, index_t width, index_t rows, index_t columns,
-                                     const Output& out, index_t r0, index_t column) {
+SPARSEKIT_NOINLINE void put_panel_rows(const S* sums, index_t width, index_t rows, index_t columns,
+                                       const Output& out, index_t r0, index_t column) {
   if constexpr (decltype(out.y)::layout::rows_contiguous) {
     const index_t full = columns / Lanes::width * Lanes::width;
     const auto tail = Lanes::first(columns - full);
-    // Behind references, each store might change them, and they would be read again.
-    const auto epilogue = out.epilogue;
+    epilogue_in_loop<std::remove_cvref_t<decltype(out.epilogue)>> epilogue = out.epilogue;
     const auto own = output_of<Lanes>(out.y, epilogue, out.weight_sums);
     for (index_t r = 0; r < rows; ++r) {
       const S* sum = sums + r * width;

@@ -45,9 +45,9 @@ SPARSEKIT_NOINLINE void nm_row_exact(const packed_nm_view<const T>& a, index_t s
 
 /// All rows of a slice across `columns` columns, into Y.
 template <class Lanes, int Registers, class T, class Output>
-SPARSEKIT_INLINE void nm_slice_in_place(const packed_nm_view<const T>& a, index_t slice,
-                                        const T* x, index_t ld, index_t column, index_t columns,
-                                        const Output& out) {
+SPARSEKIT_NOINLINE void nm_slice_in_place(const packed_nm_view<const T>& a, index_t slice,
+                                          const T* x, index_t ld, index_t column, index_t columns,
+                                          const Output& out) {
   constexpr index_t width = Registers * Lanes::width;
   alignas(64) T sums[nm_slice * width];
   const index_t left = a.rows() - slice * nm_slice;

@@ -16,10 +16,10 @@
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
-/// run with as many registers as `columns` take, at most Tile::registers.
+/// run with as many registers as `columns` take, at most Tile::registers. One function for calls of all policies.
 template <class Lanes, class Tile, bool MaskX, class A, class T, class Output>
-SPARSEKIT_INLINE void run_tile(const A& a, const T* x, index_t stride, index_t g0, index_t g1,
-                               index_t column, index_t columns, const Output& out) {
+SPARSEKIT_NOINLINE void run_tile(const A& a, const T* x, index_t stride, index_t g0, index_t g1,
+                                 index_t column, index_t columns, const Output& out) {
   const index_t registers = ceil_div(columns, Lanes::width);
   const bool mask = MaskX && columns % Lanes::width != 0;
   simd::unroll<Tile::registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
