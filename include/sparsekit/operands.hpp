@@ -149,13 +149,43 @@ auto with_columns(dense_view<TX, LX> x, dense_view<TY, LY> y, F&& f) {
 template <class T>
 inline constexpr bool is_workspace = std::is_same_v<std::remove_cvref_t<T>, workspace>;
 
+/// An epilogue, and a callable, where the caller has it: kernels copy theirs, which must not allocate or throw.
+template <class E>
+struct epilogue_reference : epilogue_base {
+  static constexpr bool reads_y = E::reads_y;
+  static constexpr bool is_short = E::is_short;
+  const E* original;
+  explicit epilogue_reference(const E& e) : original(&e) {}
+  template <class V, class Place>
+  SPARSEKIT_INLINE auto operator()(V v, const Place& place) const {
+    return (*original)(v, place);
+  }
+  template <class Place>
+  SPARSEKIT_INLINE auto after(const Place& place) const {
+    return original->after(place);
+  }
+  status check(extents y) const { return original->check(y); }
+};
+template <class F>
+struct callable_reference {
+  const F* original;
+  template <class V>
+  SPARSEKIT_INLINE auto operator()(const V& v) const {
+    return (*original)(v);
+  }
+};
+
 inline identity_epilogue epilogue_in() { return {}; }
 template <class First, class... Rest>
 auto epilogue_in(const First& first, const Rest&...) {
   if constexpr (is_workspace<First>) {
     return identity_epilogue{};
-  } else {
+  } else if constexpr (std::is_trivially_copyable_v<First>) {
     return as_epilogue(first);
+  } else if constexpr (epilogue<First>) {
+    return epilogue_reference<First>(first);
+  } else {
+    return as_epilogue(callable_reference<First>{&first});
   }
 }
 template <class... Optional>

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "problem.hpp"
@@ -100,5 +101,8 @@ template <>
 inline const char* type_name<float> = "f32";
 template <>
 inline const char* type_name<double> = "f64";
+
+/// The kernel whose tile is words of four s8 takes no other weights.
+constexpr bool has_kernel_for_halves(std::string_view tile) { return tile != "words"; }
 
 }  // namespace sparsekit_test

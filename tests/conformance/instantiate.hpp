@@ -9,6 +9,7 @@
 
 #include "entry.hpp"
 #include "operands.hpp"
+#include "operands_narrow.hpp"
 #include "operands_packed.hpp"
 #include "operands_scattered.hpp"
 #include "sparsekit/kernels/select.hpp"
@@ -68,7 +69,9 @@ struct binding {
     return f(call_t<sparsekit::sequential_policy, E>{sparsekit::seq, a, x, y, epilogue, e.scratch});
   }
   template <class Policy, class E>
-  using call_t = sparsekit::kernels::call<Policy, typename Operand::view_type, T, X, Y, E>;
+  using call_t =
+      sparsekit::kernels::call<Policy, typename Operand::view_type,
+                               typename Operand::view_type::value_type, X, Y, E, true, T, T>;
 
   static bool accepts(const erased_call<T>& e) {
     return with_call(e, [](const auto& c) {
@@ -160,6 +163,26 @@ void add_format() {
         #operation "-" + type + "-" #fmt "-" #tile "-" + arch::name, operands{}); \
   }
 #include "sparsekit/kernels/table.inc"
+#undef SPARSEKIT_KERNEL
+}
+
+/// The kernels of a format with weights W narrower than X, Y and sums, which are f32.
+template <class W, class Format>
+void add_narrow_format() {
+  using arch = sparsekit::native_arch;
+  using operand = narrow_operand<W, Format>;
+  using R = sparsekit::row_major;
+  using C = sparsekit::col_major;
+  const std::string type = weight_name<W>;
+#define SPARSEKIT_KERNEL(id, operation, fmt, tile)
+#define SPARSEKIT_NARROW_KERNEL(id, operation, fmt, tile)                                        \
+  if constexpr (std::is_same_v<Format, format::fmt> && has_kernel_for_halves(#tile)) {           \
+    const std::string name = #operation "-" + type + "-" #fmt "-" #tile "-" + arch::name;        \
+    add_entries<sparsekit::kernels::id<arch, W>, float, operand, R, R, true, true>(name);        \
+    add_entries<sparsekit::kernels::id<arch, W>, float, operand, C, C, true, true>(name);        \
+  }
+#include "sparsekit/kernels/table.inc"
+#undef SPARSEKIT_NARROW_KERNEL
 #undef SPARSEKIT_KERNEL
 }
 

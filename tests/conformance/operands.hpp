@@ -30,6 +30,12 @@ struct operand_variants {
   using others = operand_list<>;
 };
 
+/// Of narrow types too, which std::numeric_limits does not know.
+template <class T>
+T quiet_nan() {
+  return static_cast<T>(std::numeric_limits<float>::quiet_NaN());
+}
+
 template <class I>
 std::string index_name() {
   return (std::is_signed_v<I> ? "i" : "u") + std::to_string(8 * sizeof(I));
@@ -169,7 +175,7 @@ struct dense_operand : operand {
     const index_t width = Layout::rows_contiguous ? p.cols : p.rows;
     ld = where.offset == 0 ? width : width + where.offset;
     const index_t size = view_type(nullptr, p.rows, p.cols, ld).span_size();
-    std::vector<T> out(static_cast<std::size_t>(size), std::numeric_limits<T>::quiet_NaN());
+    std::vector<T> out(static_cast<std::size_t>(size), quiet_nan<T>());
     const sparsekit::dense_view<T, Layout> v(out.data(), p.rows, p.cols, ld);
     for (index_t r = 0; r < p.rows; ++r) {
       for (index_t c = 0; c < p.cols; ++c) v(r, c) = T{0};

@@ -178,7 +178,8 @@ struct packed_forms_operand : operand {
       names.push_back("quads " + std::to_string(s.row_block) + "x" +
                       std::to_string(s.column_block) + " by " + std::to_string(s.interleave));
     }
-    names.insert(names.end(), {"quads and lookup", "lookup", "slices", "wide rows", "bitmask"});
+    names.insert(names.end(), {"quads and lookup", "lookup", "bitmask"});
+    if (!sparsekit::is_narrow<T>) names.insert(names.end(), {"slices", "wide rows"});
     return names;
   }
   packed_forms_operand(const problem<T>& p, placement where, int option) {
@@ -197,19 +198,21 @@ struct packed_forms_operand : operand {
       packed.lookup = lookup_arrays.view();
     }
     if (option == shape_count + 2) {
-      const auto s = sk::pack_spmv(source.view()).value();
-      slice_arrays.assign(s.view(), where);
-      packed.spmv = slice_arrays.view();
-    }
-    if (option == shape_count + 3) {
-      const auto w = sk::pack_wide(sk::seq, source.view()).value();
-      wide_arrays.assign(w.view(), where);
-      packed.wide = wide_arrays.view();
-    }
-    if (option == shape_count + 4) {
       const auto b = sk::pack<sk::bitmask>(source.view()).value();
       bit_arrays.assign(b.view(), where);
       packed.bits = bit_arrays.view();
+    }
+    if constexpr (!sk::is_narrow<T>) {
+      if (option == shape_count + 3) {
+        const auto s = sk::pack_spmv(source.view()).value();
+        slice_arrays.assign(s.view(), where);
+        packed.spmv = slice_arrays.view();
+      }
+      if (option == shape_count + 4) {
+        const auto w = sk::pack_wide(sk::seq, source.view()).value();
+        wide_arrays.assign(w.view(), where);
+        packed.wide = wide_arrays.view();
+      }
     }
   }
   view_type view() const { return packed; }
@@ -320,7 +323,7 @@ struct active_operand : operand {
     ld = p.rows + where.offset;
     std::vector<T> w(static_cast<std::size_t>(
                          view_type{{nullptr, shape.rows, shape.cols, ld}, {}, false}.w.span_size()),
-                     std::numeric_limits<T>::quiet_NaN());
+                     quiet_nan<T>());
     for (const std::uint32_t c : active) {
       for (index_t r = 0; r < p.rows; ++r) w[static_cast<std::size_t>(index_t{c} * ld + r)] = T{0};
     }

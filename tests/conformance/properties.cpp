@@ -55,8 +55,8 @@ class operand_cache {
 template <class T>
 const problem<T>& adapted(const kernel_entry<T>& e, const problem<T>& p) {
   if (e.adapt == nullptr) return p;
-  static std::map<std::pair<std::string, std::string>, problem<T>> made;
-  const auto key = std::pair(e.variant, p.name);
+  static std::map<std::tuple<decltype(e.adapt), int, std::string>, problem<T>> made;
+  const auto key = std::tuple(e.adapt, e.option, p.name);
   auto found = made.find(key);
   if (found == made.end()) found = made.emplace(key, e.adapt(p, e.option)).first;
   return found->second;

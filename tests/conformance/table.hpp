@@ -17,6 +17,16 @@ std::vector<std::string> table_names() {
   names.push_back(std::string(#operation "-") + type_name<T> + "-" #format "-" #tile "-" + isa);
 #include "sparsekit/kernels/table.inc"
 #undef SPARSEKIT_KERNEL
+  if constexpr (std::is_same_v<T, float>) {
+    for (const std::string type : {"bf16", "f16"}) {
+#define SPARSEKIT_KERNEL(id, operation, format, tile)
+#define SPARSEKIT_NARROW_KERNEL(id, operation, format, tile) \
+  if (has_kernel_for_halves(#tile)) names.push_back(#operation "-" + type + "-" #format "-" #tile "-" + isa);
+#include "sparsekit/kernels/table.inc"
+#undef SPARSEKIT_NARROW_KERNEL
+#undef SPARSEKIT_KERNEL
+    }
+  }
   return names;
 }
 

@@ -110,12 +110,6 @@ SPARSEKIT_INLINE void finish(typename Lanes::reg v, const place<Lanes, T, Mask, 
   simd::store_as<last>(at.mask, y, epilogue(v, at));
 }
 
-/// An epilogue during a loop of stores: a copy, since behind references each store might change it, and it would be
-/// read again; unless copying might allocate, as a user's callable may.
-template <class Epilogue>
-using epilogue_in_loop =
-    std::conditional_t<std::is_trivially_copyable_v<Epilogue>, const Epilogue, const Epilogue&>;
-
 /// Finished sums into row-major Y.
 template <class Lanes, class T, class Epilogue>
 struct row_output {
@@ -175,7 +169,8 @@ struct column_output {
   /// is long, and their tiles are large.
   SPARSEKIT_NOINLINE void put_tile(const simd::value_of<Lanes>* tile, index_t tile_ld, index_t rows, index_t columns,
                                    index_t row, index_t column) const {
-    epilogue_in_loop<Epilogue> own_epilogue = epilogue;
+    // Behind references, each store might change them, and they would be read again.
+    const Epilogue own_epilogue = epilogue;
     const column_output own{y, own_epilogue, weight_sums};
     constexpr int width = Lanes::width;
     // A cache line of the tile down all its rows, then the next: so many columns of Y are written at a time. All of them

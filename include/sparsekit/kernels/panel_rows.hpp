@@ -42,7 +42,8 @@ SPARSEKIT_NOINLINE void put_panel_rows(const S* sums, index_t width, index_t row
   if constexpr (decltype(out.y)::layout::rows_contiguous) {
     const index_t full = columns / Lanes::width * Lanes::width;
     const auto tail = Lanes::first(columns - full);
-    epilogue_in_loop<std::remove_cvref_t<decltype(out.epilogue)>> epilogue = out.epilogue;
+    // Behind references, each store might change them, and they would be read again.
+    const auto epilogue = out.epilogue;
     const auto own = output_of<Lanes>(out.y, epilogue, out.weight_sums);
     for (index_t r = 0; r < rows; ++r) {
       const S* sum = sums + r * width;

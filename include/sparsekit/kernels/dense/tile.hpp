@@ -277,7 +277,9 @@ SPARSEKIT_NOINLINE void run_full_tiles(Operands o, k_range range, index_t tiles,
                                        T* carried, index_t carried_ld, fetch_ahead fetch,
                                        const Output& output, index_t lane0, index_t scalar0) {
   constexpr int w = Lanes::width;
-  epilogue_in_loop<std::remove_cvref_t<decltype(output.epilogue)>> epilogue = output.epilogue;
+  // Behind references, each register that is stored might change them, and they would be read
+  // again.
+  const auto epilogue = output.epilogue;
   const auto out = output_of<Lanes>(output.y, epilogue, output.weight_sums);
   for (; tiles > 0; --tiles, scalar0 += Scalars, o.scalars += Scalars * o.scalar_stride,
                     carried += Scalars * carried_ld) {
