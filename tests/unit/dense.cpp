@@ -71,10 +71,10 @@ void check_shape(shape s, bool with_workspace, edge e, index_t gap, rng& random)
   CAPTURE(s.k);
   CAPTURE(s.n);
   CAPTURE(with_workspace);
-  // Each epilogue is another kernel to compile: the chains that users write for f32 where every layout is
+  // Each epilogue is another kernel to compile: the chains that users write where every layout is
   // row-major, elsewhere one that decides at run time.
-  constexpr bool chains = std::is_same_v<T, float> && std::is_same_v<W, sk::row_major> &&
-                          std::is_same_v<X, sk::row_major> && std::is_same_v<Y, sk::row_major>;
+  constexpr bool chains = std::is_same_v<W, sk::row_major> && std::is_same_v<X, sk::row_major> &&
+                          std::is_same_v<Y, sk::row_major>;
   const auto run_kind = [&](epilogue_kind kind) {
     if constexpr (chains) {
       if (kind == epilogue_kind::identity) return run(sk::scale(T{1}));

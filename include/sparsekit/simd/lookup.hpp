@@ -141,7 +141,8 @@ struct window<arch::avx512, double, Elements> {
 #if SPARSEKIT_HAS_AVX512_VBMI
 
 /// 64 places at once: one byte permute deals them out to the lanes, shifts bring the next ones down. Widening each
-/// register's places takes the shuffle port that the lookups need of Intel: with two chains of sums, steps take four fifths of the time on Emerald Rapids.
+/// register's places takes the shuffle port that the lookups need, of which Intel has one: with two chains of sums,
+/// steps take four fifths of the time on Emerald Rapids.
 template <class T, int Registers>
   requires(Registers * lanes<arch::avx512, T>::width == 64)
 struct place_run<arch::avx512, T, Registers> {

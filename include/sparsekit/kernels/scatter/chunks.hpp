@@ -117,7 +117,7 @@ struct spmm_scatter_chunks {
   static constexpr index_t width = registers * lanes::width;
 
   template <class Call>
-  static constexpr bool possible = Call::has_workspace;
+  static constexpr bool possible = Call::has_workspace && !Call::one_column;
   template <class Call>
   static bool accepts(const Call& c) {
     return c.x.cols() > 1 && c.scratch.shared_bytes >= requirement(c.a, c.x.cols()).shared;
