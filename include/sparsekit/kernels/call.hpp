@@ -164,6 +164,23 @@ struct column_output {
     finish(v, place<Lanes, T, Mask, false>{row, column, m, p, weight_sums}, epilogue, p);
   }
 
+  /// Full registers of one column from `row` on; the epilogue runs before the first store, as in
+  /// row_output.
+  template <int Count>
+  SPARSEKIT_INLINE void put_run(const typename Lanes::reg* v, index_t row, index_t column) const {
+    T* const p = y.data() + column * y.ld() + row;
+    const auto at = [&](index_t i) {
+      return place<Lanes, T, simd::all_lanes, false>{
+          row + i * Lanes::width, column, {}, p + i * Lanes::width, weight_sums};
+    };
+    using last = typename std::remove_cvref_t<decltype(epilogue.after(at(0)))>::lanes;
+    decltype(epilogue(v[0], at(0))) done[Count];
+    simd::unroll<Count>([&](auto i) SPARSEKIT_LAMBDA_INLINE { done[i] = epilogue(v[i], at(i)); });
+    simd::unroll<Count>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+      simd::store_as<last>(simd::all_lanes{}, p + i * Lanes::width, done[i]);
+    });
+  }
+
   /// A tile of sums, `rows` x `columns` at tile[r * tile_ld + c], transposed into Y at (row, column).
   /// The tile must be readable up to full registers in both directions. One function for all kernels: transposing
   /// is long, and their tiles are large.
@@ -184,9 +201,7 @@ struct column_output {
         const auto mask = Lanes::first(rows - r);
         for (index_t c = c0; c < c1; c += width) {
           typename Lanes::reg t[width];
-          simd::unroll<width>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-            t[i] = Lanes::load(tile + (r + i) * tile_ld + c);
-          });
+          simd::registers<Lanes, width>::load_rows(t, tile + r * tile_ld + c, tile_ld);
           Lanes::transpose(t);
           if (rows - r >= width && columns - c >= width) {
             own.put_square(t, row + r, column + c);

@@ -117,9 +117,7 @@ SPARSEKIT_INLINE bool relay_panel(dense_view<const TX, col_major> x, index_t col
       Lanes::transpose(t);
       T* target = panel + k * width + j;
       if (x.rows() - k >= w) {
-        simd::unroll<w>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-          Lanes::store(target + i * width, t[i]);
-        });
+        simd::registers<Lanes, w>::store_rows(target, width, t);
       } else {
         simd::unroll<w>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
           if (k + i < x.rows()) Lanes::store(target + i * width, t[i]);

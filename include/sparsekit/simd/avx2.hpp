@@ -64,21 +64,24 @@ struct lanes<arch::avx2, float> : xsimd_lanes<float, xsimd::fma3<xsimd::avx2>> {
   static SPARSEKIT_INLINE void transpose(reg* r) {
     __m256 a[8];
     __m256 b[8];
-    unroll<4>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+    const auto pairs = [&](int i) SPARSEKIT_LAMBDA_INLINE {
       a[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
       a[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-    });
-    unroll<2>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+    };
+    pairs(0), pairs(1), pairs(2), pairs(3);
+    const auto quads = [&](int i) SPARSEKIT_LAMBDA_INLINE {
       b[4 * i] = _mm256_shuffle_ps(a[4 * i], a[4 * i + 2], 0x44);
       b[4 * i + 1] = _mm256_shuffle_ps(a[4 * i], a[4 * i + 2], 0xee);
       b[4 * i + 2] = _mm256_shuffle_ps(a[4 * i + 1], a[4 * i + 3], 0x44);
       b[4 * i + 3] = _mm256_shuffle_ps(a[4 * i + 1], a[4 * i + 3], 0xee);
-    });
+    };
+    quads(0), quads(1);
     // b[4i + j] holds column j (low half) and 4 + j (high half) of rows 4i .. 4i + 3.
-    unroll<4>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+    const auto parts = [&](int j) SPARSEKIT_LAMBDA_INLINE {
       r[j] = _mm256_permute2f128_ps(b[j], b[4 + j], 0x20);
       r[4 + j] = _mm256_permute2f128_ps(b[j], b[4 + j], 0x31);
-    });
+    };
+    parts(0), parts(1), parts(2), parts(3);
   }
 
   using four = __m256;

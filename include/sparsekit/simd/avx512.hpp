@@ -65,11 +65,12 @@ struct lanes<arch::avx512, float> : xsimd_lanes<float, xsimd::avx512bw> {
   static SPARSEKIT_INLINE void transpose(reg* r) {
     __m512 a[16];
     __m512 b[16];
-    unroll<8>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+    const auto pairs = [&](int i) SPARSEKIT_LAMBDA_INLINE {
       a[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
       a[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-    });
-    unroll<4>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+    };
+    pairs(0), pairs(1), pairs(2), pairs(3), pairs(4), pairs(5), pairs(6), pairs(7);
+    const auto quads = [&](int i) SPARSEKIT_LAMBDA_INLINE {
       auto pd = [](__m512 v) SPARSEKIT_LAMBDA_INLINE { return _mm512_castps_pd(v); };
       const __m512d p = pd(a[4 * i]), q = pd(a[4 * i + 1]), s = pd(a[4 * i + 2]),
                     t = pd(a[4 * i + 3]);
@@ -77,9 +78,10 @@ struct lanes<arch::avx512, float> : xsimd_lanes<float, xsimd::avx512bw> {
       b[4 * i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(p, s));
       b[4 * i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(q, t));
       b[4 * i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(q, t));
-    });
+    };
+    quads(0), quads(1), quads(2), quads(3);
     // b[4i + j] holds, in 128-bit part h, column 4h + j of rows 4i .. 4i + 3.
-    unroll<4>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+    const auto parts = [&](int j) SPARSEKIT_LAMBDA_INLINE {
       const __m512 low01 = _mm512_shuffle_f32x4(b[j], b[4 + j], 0x44);
       const __m512 high01 = _mm512_shuffle_f32x4(b[j], b[4 + j], 0xee);
       const __m512 low23 = _mm512_shuffle_f32x4(b[8 + j], b[12 + j], 0x44);
@@ -88,7 +90,8 @@ struct lanes<arch::avx512, float> : xsimd_lanes<float, xsimd::avx512bw> {
       r[4 + j] = _mm512_shuffle_f32x4(low01, low23, 0xdd);
       r[8 + j] = _mm512_shuffle_f32x4(high01, high23, 0x88);
       r[12 + j] = _mm512_shuffle_f32x4(high01, high23, 0xdd);
-    });
+    };
+    parts(0), parts(1), parts(2), parts(3);
   }
 
   using four = __m512;
@@ -162,12 +165,13 @@ struct lanes<arch::avx512, double> : xsimd_lanes<double, xsimd::avx512bw> {
 
   static SPARSEKIT_INLINE void transpose(reg* r) {
     __m512d a[8];
-    unroll<4>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+    const auto pairs = [&](int i) SPARSEKIT_LAMBDA_INLINE {
       a[2 * i] = _mm512_unpacklo_pd(r[2 * i], r[2 * i + 1]);
       a[2 * i + 1] = _mm512_unpackhi_pd(r[2 * i], r[2 * i + 1]);
-    });
+    };
+    pairs(0), pairs(1), pairs(2), pairs(3);
     // a[2i + j] holds, in 128-bit part h, column 2h + j of rows 2i and 2i + 1.
-    unroll<2>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+    const auto parts = [&](int j) SPARSEKIT_LAMBDA_INLINE {
       const __m512d low01 = _mm512_shuffle_f64x2(a[j], a[2 + j], 0x44);
       const __m512d high01 = _mm512_shuffle_f64x2(a[j], a[2 + j], 0xee);
       const __m512d low23 = _mm512_shuffle_f64x2(a[4 + j], a[6 + j], 0x44);
@@ -176,7 +180,8 @@ struct lanes<arch::avx512, double> : xsimd_lanes<double, xsimd::avx512bw> {
       r[2 + j] = _mm512_shuffle_f64x2(low01, low23, 0xdd);
       r[4 + j] = _mm512_shuffle_f64x2(high01, high23, 0x88);
       r[6 + j] = _mm512_shuffle_f64x2(high01, high23, 0xdd);
-    });
+    };
+    parts(0), parts(1);
   }
 
   using four = __m512d;

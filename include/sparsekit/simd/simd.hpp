@@ -8,4 +8,5 @@
 #include "mixed.hpp"
 #include "narrow.hpp"
 #include "neon.hpp"
+#include "registers.hpp"
 #include "row_sums.hpp"

@@ -10,15 +10,20 @@
 SPARSEKIT_EXEC_BEGIN
 namespace simd {
 
-template <class F, int... I>
-SPARSEKIT_INLINE void unroll_indices(std::integer_sequence<int, I...>, F& f) {
-  (f(std::integral_constant<int, I>{}), ...);
-}
-
-/// f(0), f(1), ..., f(N - 1), each index a constant. The lambda needs SPARSEKIT_LAMBDA_INLINE.
-template <int N, class F>
+/// f(First), ..., f(First + N - 1), each index a constant. The lambda needs
+/// SPARSEKIT_LAMBDA_INLINE. One function for up to eight: a second one that deduced the indices
+/// would be one more to compile for every lambda.
+template <int N, int First = 0, class F>
 SPARSEKIT_INLINE void unroll(F&& f) {
-  unroll_indices(std::make_integer_sequence<int, N>{}, f);
+  if constexpr (N > 0) f(std::integral_constant<int, First>{});
+  if constexpr (N > 1) f(std::integral_constant<int, First + 1>{});
+  if constexpr (N > 2) f(std::integral_constant<int, First + 2>{});
+  if constexpr (N > 3) f(std::integral_constant<int, First + 3>{});
+  if constexpr (N > 4) f(std::integral_constant<int, First + 4>{});
+  if constexpr (N > 5) f(std::integral_constant<int, First + 5>{});
+  if constexpr (N > 6) f(std::integral_constant<int, First + 6>{});
+  if constexpr (N > 7) f(std::integral_constant<int, First + 7>{});
+  if constexpr (N > 8) unroll<N - 8, First + 8>(f);
 }
 
 }  // namespace simd

@@ -141,15 +141,22 @@ struct gemm_active {
     if (r < rows) add(std::integral_constant<int, 1>{}, lanes::first(rows - r));
   }
 
+  template <int... I>
+  static SPARSEKIT_INLINE void add_token(typename lanes::reg* total, typename lanes::reg factor,
+                                         const typename lanes::reg* weight,
+                                         std::integer_sequence<int, I...>) {
+    ((total[I] = add_product<lanes>(factor, weight[I], total[I])), ...);
+  }
+
   /// Sums of Vectors registers of rows times Tokens, through registers; weight(k, i) is register i
   /// of column k.
   template <int Vectors, int Tokens, class Weight>
   static SPARSEKIT_INLINE void add_tile(const Weight& weight, index_t columns, const sum* factors,
                                         sum* sums, index_t ld) {
-    constexpr int w = lanes::width;
+    using token_sums = simd::registers<lanes, Vectors>;
     typename lanes::reg total[Vectors * Tokens];
-    simd::unroll<Vectors * Tokens>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-      total[i] = lanes::load(sums + i / Vectors * ld + i % Vectors * w);
+    simd::unroll<Tokens>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+      token_sums::load(total + j * Vectors, sums + j * ld);
     });
     for (index_t k = 0; k < columns; ++k, factors += most_tokens) {
       typename lanes::reg vector[Vectors];
@@ -157,14 +164,12 @@ struct gemm_active {
           [&](auto i) SPARSEKIT_LAMBDA_INLINE { vector[i] = simd::loaded_once(weight(k, i)); });
       simd::unroll<Tokens>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
         simd::no_loads_ahead();
-        const auto factor = lanes::broadcast(factors[j]);
-        simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-          total[j * Vectors + i] = add_product<lanes>(factor, vector[i], total[j * Vectors + i]);
-        });
+        add_token(total + j * Vectors, lanes::broadcast(factors[j]), vector,
+                  std::make_integer_sequence<int, Vectors>{});
       });
     }
-    simd::unroll<Vectors * Tokens>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-      lanes::store(sums + i / Vectors * ld + i % Vectors * w, total[i]);
+    simd::unroll<Tokens>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+      token_sums::store(sums + j * ld, total + j * Vectors);
     });
   }
 

@@ -77,6 +77,20 @@ constexpr int block_chains(int rows, int units) {
   return units < wanted ? units : wanted;
 }
 
+/// One row of a part: sum[j] += number * xs[j].
+template <class Product, class Reg, class Number, class X, int... J>
+SPARSEKIT_INLINE void add_block_row(Reg* sum, Number number, const X* xs,
+                                    std::integer_sequence<int, J...>) {
+  ((sum[J] = Product::add(sum[J], number, xs[J])), ...);
+}
+/// X of a part for `Rows` rows.
+template <class Product, int Rows, class X, class Element, int... J>
+SPARSEKIT_INLINE void load_block_x(X* xs, const Element* x, std::integer_sequence<int, J...>) {
+  ((xs[J] = Product::x(x + J * Product::lanes::width)), ...);
+  // Or g++ loads it again for each row.
+  if constexpr (Rows > 1) ((xs[J] = simd::rounded(xs[J])), ...);
+}
+
 /// Adds rows [i, i + Rows) of a run of blocks times a panel `Registers` wide to sums[row][width]. A
 /// block has a multiple of Units units.
 template <class Product, int Rows, int Units, int Registers, class T, class Index>
@@ -92,9 +106,9 @@ SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
   constexpr int tile = Rows * Registers;
   constexpr int chains = block_chains(Rows, Units);
   typename lanes::reg sum[chains * tile];
-  simd::unroll<tile>([&](auto s) SPARSEKIT_LAMBDA_INLINE { sum[s] = lanes::load(sums + s * w); });
-  simd::unroll<(chains - 1) * tile>([&](auto s)
-                                        SPARSEKIT_LAMBDA_INLINE { sum[tile + s] = lanes::zero(); });
+  using tile_registers = simd::registers<lanes, tile>;
+  tile_registers::load(sum, sums);
+  simd::registers<lanes, (chains - 1) * tile>::zero(sum + tile);
   const index_t row_step = run.cols;
   const index_t steps = run.cols / (Units * pair);
   const index_t block_step = run.cols / pair * parts * width;
@@ -111,11 +125,8 @@ SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
         simd::unroll<parts>([&](auto part) SPARSEKIT_LAMBDA_INLINE {
           constexpr int p = parts - 1 - part;
           decltype(Product::x(x)) xs[Registers];
-          simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-            xs[j] = Product::x(x + ((u * parts + p) * Registers + j) * w);
-            // Or g++ loads it again for each row.
-            if constexpr (Rows > 1) xs[j] = simd::rounded(xs[j]);
-          });
+          load_block_x<Product, Rows>(xs, x + (u * parts + p) * width,
+                                      std::make_integer_sequence<int, Registers>{});
           simd::unroll<Rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
             typename Product::number_reg number;
             if constexpr (shuffle) {
@@ -123,22 +134,16 @@ SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
             } else {
               number = Product::template number<p>(from + r * row_step + u * pair);
             }
-            simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-              auto& to = sum[u % chains * tile + r * Registers + j];
-              to = Product::add(to, number, xs[j]);
-            });
+            add_block_row<Product>(sum + u % chains * tile + r * Registers, number, xs,
+                                   std::make_integer_sequence<int, Registers>{});
           });
         });
       });
     }
   }
-  simd::unroll<tile>([&](auto s) SPARSEKIT_LAMBDA_INLINE {
-    auto total = sum[s];
-    simd::unroll<chains - 1>([&](auto c) SPARSEKIT_LAMBDA_INLINE {
-      total = lanes::add(total, sum[(c + 1) * tile + s]);
-    });
-    lanes::store(sums + s * w, total);
-  });
+  simd::unroll<chains - 1>(
+      [&](auto c) SPARSEKIT_LAMBDA_INLINE { tile_registers::add(sum, sum + (c + 1) * tile); });
+  tile_registers::store(sums, sum);
 }
 
 /// The same sums of one row in the same order, leaving out what is_entry(block, column of the

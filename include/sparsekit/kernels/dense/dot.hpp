@@ -40,8 +40,7 @@ SPARSEKIT_INLINE void dot_tile(const T* w, index_t w_stride, const T* x, index_t
                                index_t depth, T* sums) {
   constexpr int width = Lanes::width;
   typename Lanes::reg sum[Rows * Columns * Chains];
-  simd::unroll<Rows * Columns * Chains>([&](auto i)
-                                            SPARSEKIT_LAMBDA_INLINE { sum[i] = Lanes::zero(); });
+  simd::registers<Lanes, Rows * Columns * Chains>::zero(sum);
   const auto step = [&](index_t k, auto chain, auto mask) SPARSEKIT_LAMBDA_INLINE {
     typename Lanes::reg column[Columns];
     simd::unroll<Columns>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
@@ -49,10 +48,7 @@ SPARSEKIT_INLINE void dot_tile(const T* w, index_t w_stride, const T* x, index_t
     });
     simd::unroll<Rows>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
       const auto row = Lanes::load(mask, w + i * w_stride + k);
-      simd::unroll<Columns>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-        auto& s = sum[(i * Columns + j) * Chains + chain];
-        s = Lanes::fma(row, column[j], s);
-      });
+      simd::registers<Lanes, Columns>::add_product(sum + (chain * Rows + i) * Columns, row, column);
     });
   };
   index_t k = 0;
@@ -70,11 +66,11 @@ SPARSEKIT_INLINE void dot_tile(const T* w, index_t w_stride, const T* x, index_t
     }
     k += width;
   });
+  simd::unroll<Chains - 1>([&](auto u) SPARSEKIT_LAMBDA_INLINE {
+    simd::registers<Lanes, Rows * Columns>::add(sum, sum + (u + 1) * Rows * Columns);
+  });
   simd::unroll<Rows * Columns>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-    simd::unroll<Chains - 1>([&](auto u) SPARSEKIT_LAMBDA_INLINE {
-      sum[i * Chains] = Lanes::add(sum[i * Chains], sum[i * Chains + u + 1]);
-    });
-    sums[i] = Lanes::reduce_add(sum[i * Chains]);
+    sums[i] = Lanes::reduce_add(sum[i]);
     if (!simd::is_finite(sums[i])) {
       sums[i] =
           exact_dot<Lanes, Chains>(w + i / Columns * w_stride, x + i % Columns * x_stride, depth);

@@ -29,6 +29,18 @@ struct narrow_chunk {
   static constexpr index_t stride = words + 16;
 };
 
+/// Part P of a step's weights.
+template <class Product, int P, class Reg, class T, int... I>
+SPARSEKIT_INLINE void load_narrow_weights(Reg* v, const T* from, std::integer_sequence<int, I...>) {
+  ((v[I] = Product::template weights<P>(from + I * Product::lanes::width * Product::pair)), ...);
+}
+/// sum[i] += v[i] times a word of one column.
+template <class Product, class Sum, class Reg, class Number, int... I>
+SPARSEKIT_INLINE void add_narrow_token(Sum* sum, const Reg* v, Number number,
+                                       std::integer_sequence<int, I...>) {
+  ((sum[I] = Product::add(sum[I], v[I], number)), ...);
+}
+
 /// sums[j * sums_step + i] += weights of row i times column j, over `steps` steps. Chains: sums
 /// that are kept apart, one a step in turn, and added at the end: few columns need them to hide
 /// latency. Not inlined: one copy serves every epilogue and layout.
@@ -36,15 +48,14 @@ template <class Product, int Vectors, int Tokens, int Chains, class T>
 SPARSEKIT_NOINLINE void add_narrow(const T* weights, index_t step, const std::uint32_t* x,
                                    index_t steps, typename Product::sum* sums, index_t sums_step) {
   using lanes = typename Product::lanes;
-  constexpr int w = lanes::width;
   constexpr int tile = Vectors * Tokens;
+  using vectors = std::make_integer_sequence<int, Vectors>;
   using chunk = narrow_chunk<Product>;
   typename lanes::reg sum[Chains * tile];
-  simd::unroll<tile>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-    sum[i] = lanes::load(sums + i / Vectors * sums_step + i % Vectors * w);
+  simd::unroll<Tokens>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+    simd::registers<lanes, Vectors>::load(sum + j * Vectors, sums + j * sums_step);
   });
-  simd::unroll<(Chains - 1) * tile>([&](auto i)
-                                        SPARSEKIT_LAMBDA_INLINE { sum[tile + i] = lanes::zero(); });
+  simd::registers<lanes, (Chains - 1) * tile>::zero(sum + tile);
   const auto add = [&](const T* from, const std::uint32_t* numbers,
                        auto chain) SPARSEKIT_LAMBDA_INLINE {
     // Odd columns first: the order of vdpbf16ps.
@@ -52,15 +63,11 @@ SPARSEKIT_NOINLINE void add_narrow(const T* weights, index_t step, const std::ui
       constexpr int p = Product::parts - 1 - part;
       using weights_reg = decltype(Product::template weights<p>(from));
       weights_reg v[Vectors];
-      simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-        v[i] = Product::template weights<p>(from + i * w * Product::pair);
-      });
+      load_narrow_weights<Product, p>(v, from, vectors{});
       simd::unroll<Tokens>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-        const auto number = Product::number(numbers + j * chunk::stride + p * chunk::steps);
-        simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-          auto& s = sum[chain * tile + j * Vectors + i];
-          s = Product::add(s, v[i], number);
-        });
+        add_narrow_token<Product>(sum + chain * tile + j * Vectors, v,
+                                  Product::number(numbers + j * chunk::stride + p * chunk::steps),
+                                  vectors{});
       });
     });
   };
@@ -75,12 +82,10 @@ SPARSEKIT_NOINLINE void add_narrow(const T* weights, index_t step, const std::ui
     if (s + c < steps) add(weights + c * stride, x + s + c, c);
   });
   simd::unroll<Chains - 1>([&](auto c) SPARSEKIT_LAMBDA_INLINE {
-    simd::unroll<tile>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-      sum[i] = lanes::add(sum[i], sum[(c + 1) * tile + i]);
-    });
+    simd::registers<lanes, tile>::add(sum, sum + (c + 1) * tile);
   });
-  simd::unroll<tile>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-    lanes::store(sums + i / Vectors * sums_step + i % Vectors * w, sum[i]);
+  simd::unroll<Tokens>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+    simd::registers<lanes, Vectors>::store(sums + j * sums_step, sum + j * Vectors);
   });
 }
 

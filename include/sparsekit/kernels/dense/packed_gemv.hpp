@@ -64,17 +64,14 @@ struct gemv_packed_dense : spmv_kernel {
                                             index_t depth, bool fetching, T* tile) {
     constexpr int chains = chains_of(Vectors);
     typename lanes::reg sum[chains * Vectors];
-    simd::unroll<chains * Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE { sum[i] = lanes::zero(); });
+    using column = simd::registers<lanes, Vectors>;
+    simd::registers<lanes, chains * Vectors>::zero(sum);
     const auto add = [&](index_t k, auto chain) SPARSEKIT_LAMBDA_INLINE {
       // Weights beyond L2: the prefetchers of Zen 3 keep too little of one stream under way.
       for (index_t b = 0; fetching && b < Vectors * w * index_t{sizeof(T)}; b += 64) {
         simd::prefetch_ahead(weights + k * step, ahead + b);
       }
-      const auto number = lanes::broadcast(x[k]);
-      simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-        auto& s = sum[chain * Vectors + i];
-        s = lanes::fma(lanes::load(weights + k * step + i * w), number, s);
-      });
+      column::add_product_with(sum + chain * Vectors, lanes::broadcast(x[k]), weights + k * step);
     };
     index_t k = 0;
     for (; depth - k >= chains; k += chains) {
@@ -83,13 +80,9 @@ struct gemv_packed_dense : spmv_kernel {
     simd::unroll<chains - 1>([&](auto u) SPARSEKIT_LAMBDA_INLINE {
       if (k + u < depth) add(k + u, u);
     });
-    simd::unroll<chains - 1>([&](auto u) SPARSEKIT_LAMBDA_INLINE {
-      simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-        sum[i] = lanes::add(sum[i], sum[(u + 1) * Vectors + i]);
-      });
-    });
-    simd::unroll<Vectors>([&](auto i)
-                              SPARSEKIT_LAMBDA_INLINE { lanes::store(tile + i * w, sum[i]); });
+    simd::unroll<chains - 1>(
+        [&](auto u) SPARSEKIT_LAMBDA_INLINE { column::add(sum, sum + (u + 1) * Vectors); });
+    column::store(tile, sum);
     if (!all_finite<lanes, Vectors>(sum)) {
       exact_column<chains>(weights, step, x, depth, Vectors * w, tile);
     }

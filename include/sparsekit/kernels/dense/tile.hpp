@@ -109,10 +109,8 @@ SPARSEKIT_INLINE void add_products(const Operands& o, k_range range, typename La
       });
       simd::unroll<Scalars>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
         simd::no_loads_ahead();
-        const auto number = Lanes::broadcast(s[j * o.scalar_stride]);
-        simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-          sum[j * Vectors + i] = Lanes::fma(vector[i], number, sum[j * Vectors + i]);
-        });
+        simd::registers<Lanes, Vectors>::add_product(
+            sum + j * Vectors, Lanes::broadcast(s[j * o.scalar_stride]), vector);
       });
     }
   }
@@ -172,16 +170,16 @@ SPARSEKIT_NOINLINE void exact_products(const Operands& o, index_t depth, index_t
 template <class Lanes, int Vectors, int Scalars, class T>
 SPARSEKIT_INLINE void take_up(k_range range, const T* tile, index_t tile_ld,
                               typename Lanes::reg* sum) {
-  simd::unroll<Vectors * Scalars>([&](auto i) SPARSEKIT_LAMBDA_INLINE { sum[i] = Lanes::zero(); });
+  simd::registers<Lanes, Vectors * Scalars>::zero(sum);
   if (range.first()) return;
-  simd::unroll<Vectors * Scalars>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-    sum[i] = Lanes::load(tile + i / Vectors * tile_ld + i % Vectors * Lanes::width);
+  simd::unroll<Scalars>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+    simd::registers<Lanes, Vectors>::load(sum + j * Vectors, tile + j * tile_ld);
   });
 }
 template <class Lanes, int Vectors, int Scalars, class T>
 SPARSEKIT_INLINE void carry_on(const typename Lanes::reg* sum, T* tile, index_t tile_ld) {
-  simd::unroll<Vectors * Scalars>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-    Lanes::store(tile + i / Vectors * tile_ld + i % Vectors * Lanes::width, sum[i]);
+  simd::unroll<Scalars>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+    simd::registers<Lanes, Vectors>::store(tile + j * tile_ld, sum + j * Vectors);
   });
 }
 
@@ -234,13 +232,10 @@ void put_sums(const T* tile, index_t tile_ld, index_t lanes, index_t scalars, co
       const auto mask = Lanes::first(scalars - j);
       for (index_t i = 0; i < lanes; i += w) {
         typename Lanes::reg t[w];
-        simd::unroll<w>([&](auto l) SPARSEKIT_LAMBDA_INLINE {
-          t[l] = Lanes::load(tile + (j + l) * tile_ld + i);
-        });
+        simd::registers<Lanes, w>::load_rows(t, tile + j * tile_ld + i, tile_ld);
         Lanes::transpose(t);
         alignas(64) T turned[w * w];
-        simd::unroll<w>([&](auto l)
-                            SPARSEKIT_LAMBDA_INLINE { Lanes::store(turned + l * w, t[l]); });
+        simd::registers<Lanes, w>::store(turned, t);
         for (index_t l = 0; l < w && i + l < lanes; ++l) {
           const auto v = Lanes::load(turned + l * w);
           if (full) {
@@ -297,13 +292,9 @@ SPARSEKIT_NOINLINE void run_full_tiles(Operands o, k_range range, index_t tiles,
       continue;
     }
     simd::unroll<Scalars>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-      simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-        if constexpr (LanesAre == roles::rows) {
-          out.put(sum[j * Vectors + i], lane0 + i * w, scalar0 + j, simd::all_lanes{});
-        } else {
-          out.put(sum[j * Vectors + i], scalar0 + j, lane0 + i * w, simd::all_lanes{});
-        }
-      });
+      const bool rows = LanesAre == roles::rows;
+      out.template put_run<Vectors>(sum + j * Vectors, rows ? lane0 : scalar0 + j,
+                                    rows ? scalar0 + j : lane0);
     });
   }
 }

@@ -127,11 +127,14 @@ struct gemv_bitmask {
     simd::unroll<chunk / columns>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
       constexpr int first = i * columns;
       const auto w = expanded<TX>::template at<first>(bits, p);
-      simd::unroll<N>([&](auto n) SPARSEKIT_LAMBDA_INLINE {
-        reg& t = total[n * chains + i % chains];
-        t = expanded<TX>::add(t, w, x + n * stride + first);
-      });
+      add_columns<TX>(w, x + first, stride, total + i % chains,
+                      std::make_integer_sequence<int, N>{});
     });
+  }
+  template <class TX, class Weights, class Element, int... N>
+  static SPARSEKIT_INLINE void add_columns(const Weights& w, const Element* x, index_t stride,
+                                           reg* total, std::integer_sequence<int, N...>) {
+    ((total[N * chains] = expanded<TX>::add(total[N * chains], w, x + N * stride)), ...);
   }
   template <int N>
   static SPARSEKIT_INLINE void put_sums(const reg* total, index_t row, sum* sums) {
@@ -155,7 +158,7 @@ struct gemv_bitmask {
       const std::uint8_t* bits = a.row_mask(row + r);
       const T* p = a.values.data() + a.row_offsets[row + r];
       reg total[N * chains];
-      simd::unroll<N * chains>([&](auto i) SPARSEKIT_LAMBDA_INLINE { total[i] = lanes::zero(); });
+      simd::registers<lanes, N * chains>::zero(total);
       for (index_t k = 0; k < whole; k += chunk, bits += chunk / 8) {
         simd::prefetch_ahead(p, ahead);
         if constexpr (sizeof(T) > 2) simd::prefetch_ahead(p, ahead + 64);
@@ -178,7 +181,7 @@ struct gemv_bitmask {
                                                    sum* sums) {
     using element = typename expanded<TX>::x_type;
     reg total[chains];
-    simd::unroll<chains>([&](auto i) SPARSEKIT_LAMBDA_INLINE { total[i] = lanes::zero(); });
+    simd::registers<lanes, chains>::zero(total);
     const T* p = a.values.data() + a.row_offsets[row];
     for (index_t k = 0; k < a.cols(); k += chunk) {
       std::uint8_t bits[chunk / 8] = {};

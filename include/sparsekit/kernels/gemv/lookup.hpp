@@ -80,11 +80,30 @@ struct lookup_slice_sums {
         [&](auto i) SPARSEKIT_LAMBDA_INLINE { simd::prefetch_ahead(value, ahead + 64 * i); });
     if constexpr (!InValues) simd::prefetch_ahead(place, ahead / 4);
   }
+  struct places_in_values {};
+  using registers_of_step = std::make_integer_sequence<int, vectors>;
+  /// One step of one column: slots times what the window holds at their places, those of run from
+  /// register First on.
+  template <int First, class Elements, class Run, int... V>
+  static SPARSEKIT_INLINE void add_step(reg* total, const Elements& w, const T* slots,
+                                        const Run& run, std::integer_sequence<int, V...>) {
+    constexpr int width = lanes::width;
+    if constexpr (InValues) {
+      ((total[V] = lanes::fma(simd::low_places<Arch>::values(slots + V * width),
+                              w.at_low_bits(slots + V * width), total[V])),
+       ...);
+    } else {
+      ((total[V] = lanes::fma(lanes::load(slots + V * width), w.at(run.template get<First + V>()),
+                              total[V])),
+       ...);
+    }
+  }
+
   static SPARSEKIT_INLINE void run(const view& a, index_t slice, const window_source<T>* x,
                                    reg (&sum)[N * vectors]) {
     reg total[chains][N * vectors];
     simd::unroll<chains>([&](auto c) SPARSEKIT_LAMBDA_INLINE {
-      simd::unroll<N * vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE { total[c][i] = lanes::zero(); });
+      simd::registers<lanes, N * vectors>::zero(total[c]);
     });
     constexpr index_t unit = (Window == 256 ? 64 : 32) / index_t{sizeof(T)};
     const index_t begin = a.slice_start[slice];
@@ -92,32 +111,25 @@ struct lookup_slice_sums {
     const std::uint8_t* place = a.places.data() + (InValues ? 0 : begin * view::step_slots);
     const T* value = a.values.data() + begin * view::step_slots;
     const bool fetching = a.steps() * view::step_slots * index_t{sizeof(T)} > fetched_bytes;
-    // step(s, places): the step s behind base; places(v) are those of its register v, if values do not hold them.
-    const auto step = [&](auto s, auto&& places) SPARSEKIT_LAMBDA_INLINE {
+    // step(s, run): the step s behind base; its places are those of run from register s * vectors
+    // on, if values do not hold them.
+    const auto step = [&](auto s, const auto& run) SPARSEKIT_LAMBDA_INLINE {
       constexpr index_t first = s * view::step_slots;
       if (fetching) fetch_ahead(value + first, place + (InValues ? 0 : first));
       simd::unroll<N>([&](auto n) SPARSEKIT_LAMBDA_INLINE {
         const simd::window<Arch, T, Window / static_cast<int>(sizeof(T))> w(x[n].at(base[s], unit));
-        simd::unroll<vectors>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
-          const T* const slots = value + first + v * lanes::width;
-          reg& t = total[s % chains][n * vectors + v];
-          if constexpr (InValues) {
-            t = lanes::fma(simd::low_places<Arch>::values(slots), w.at_low_bits(slots), t);
-          } else {
-            t = lanes::fma(lanes::load(slots), w.at(places(v)), t);
-          }
-        });
+        add_step<s * vectors>(total[s % chains] + n * vectors, w, value + first, run,
+                              registers_of_step{});
       });
     };
     index_t left = index_t{a.slice_start[slice + 1]} - begin;
     for (; left >= together; left -= together) {
       if constexpr (InValues) {
-        simd::unroll<together>([&](auto s) SPARSEKIT_LAMBDA_INLINE { step(s, nullptr); });
+        simd::unroll<together>([&](auto s)
+                                   SPARSEKIT_LAMBDA_INLINE { step(s, places_in_values{}); });
       } else {
         const simd::place_run<Arch, T, together * vectors> run(place);
-        simd::unroll<together>([&](auto s) SPARSEKIT_LAMBDA_INLINE {
-          step(s, [&](auto v) SPARSEKIT_LAMBDA_INLINE { return run.template get<s * vectors + v>(); });
-        });
+        simd::unroll<together>([&](auto s) SPARSEKIT_LAMBDA_INLINE { step(s, run); });
       }
       base += together;
       place += InValues ? 0 : together * view::step_slots;
@@ -125,8 +137,7 @@ struct lookup_slice_sums {
     }
     if constexpr (together > 1) {
       if (left > 0) {
-        step(std::integral_constant<int, 0>{},
-             [&](auto v) SPARSEKIT_LAMBDA_INLINE { return place + v * lanes::width; });
+        step(std::integral_constant<int, 0>{}, simd::place_run<Arch, T, vectors>(place));
       }
     }
     simd::unroll<N * vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
@@ -134,6 +145,13 @@ struct lookup_slice_sums {
     });
   }
 };
+
+/// The sums of a slice in the order of rows.
+template <class T, int... I>
+SPARSEKIT_INLINE void put_lanes(const T* lane, const std::uint8_t* row, T* sums,
+                                std::integer_sequence<int, I...>) {
+  ((sums[row[I]] = lane[I]), ...);
+}
 
 template <class Arch, class T>
 struct gemv_lookup {
@@ -303,12 +321,9 @@ struct gemv_lookup {
       const std::uint8_t* row = a.lane_rows.data() + s * view::slice_rows;
       simd::unroll<N>([&](auto n) SPARSEKIT_LAMBDA_INLINE {
         alignas(64) T lane[view::slice_rows];
-        simd::unroll<slice_sums::vectors>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
-          lanes::store(lane + v * lanes::width, sum[n * slice_sums::vectors + v]);
-        });
-        simd::unroll<static_cast<int>(view::slice_rows)>([&](auto l) SPARSEKIT_LAMBDA_INLINE {
-          sums[n * view::block_rows + row[l]] = lane[l];
-        });
+        simd::registers<lanes, slice_sums::vectors>::store(lane, sum + n * slice_sums::vectors);
+        put_lanes(lane, row, sums + n * view::block_rows,
+                  std::make_integer_sequence<int, static_cast<int>(view::slice_rows)>{});
       });
     }
   }

@@ -51,6 +51,14 @@ struct narrow_window {
     }
   }
 
+  /// sum[v] + the products of register v of a step.
+  template <int... V>
+  SPARSEKIT_INLINE void add_step(reg* sum, const T* values, const std::uint8_t* places,
+                                 std::integer_sequence<int, V...>) const {
+    constexpr int slots = lanes::width * static_cast<int>(lookup_view<const T>::pair);
+    ((sum[V] = add(sum[V], values + V * slots, places + V * slots)), ...);
+  }
+
  private:
   template <int I>
   SPARSEKIT_INLINE reg found(const std::uint8_t* places) const {
@@ -237,11 +245,10 @@ struct gemv_lookup_narrow {
                                             index_t stride, sum* sums) {
     constexpr int vectors = static_cast<int>(view::slice_rows) / lanes::width;
     constexpr index_t unit = (Bytes == 256 ? 64 : 32) / index_t{sizeof(T)};
-    constexpr int row_slots = lanes::width * static_cast<int>(view::pair);
     const index_t end = std::min((block + 1) * view::block_slices, a.slices());
     for (index_t s = block * view::block_slices; s < end; ++s) {
       typename lanes::reg total[N * vectors];
-      simd::unroll<N * vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE { total[i] = lanes::zero(); });
+      simd::registers<lanes, N * vectors>::zero(total);
       const index_t begin = a.slice_start[s];
       const std::uint16_t* base = a.bases.data() + begin;
       const std::uint16_t* const last = a.bases.data() + a.slice_start[s + 1];
@@ -250,20 +257,15 @@ struct gemv_lookup_narrow {
       for (; base != last; ++base, place += view::step_slots, value += view::step_slots) {
         simd::unroll<N>([&](auto n) SPARSEKIT_LAMBDA_INLINE {
           const narrow_window<Arch, T, TX, Bytes> w(x + n * stride + *base * unit);
-          simd::unroll<vectors>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
-            auto& t = total[n * vectors + v];
-            t = w.add(t, value + v * row_slots, place + v * row_slots);
-          });
+          w.add_step(total + n * vectors, value, place, std::make_integer_sequence<int, vectors>{});
         });
       }
       const std::uint8_t* row = a.lane_rows.data() + s * view::slice_rows;
       simd::unroll<N>([&](auto n) SPARSEKIT_LAMBDA_INLINE {
         alignas(64) sum lane[view::slice_rows];
-        simd::unroll<vectors>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
-          lanes::store(lane + v * lanes::width, total[n * vectors + v]);
-        });
-        simd::unroll<static_cast<int>(view::slice_rows)>(
-            [&](auto l) SPARSEKIT_LAMBDA_INLINE { sums[n * view::block_rows + row[l]] = lane[l]; });
+        simd::registers<lanes, vectors>::store(lane, total + n * vectors);
+        put_lanes(lane, row, sums + n * view::block_rows,
+                  std::make_integer_sequence<int, static_cast<int>(view::slice_rows)>{});
       });
     }
   }

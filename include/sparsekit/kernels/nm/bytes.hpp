@@ -66,10 +66,10 @@ SPARSEKIT_NOINLINE void nm_byte_tiles(const nm_part<std::int8_t>& p) {
           from = last;
         }
         simd::unroll<patterns>([&](auto q) SPARSEKIT_LAMBDA_INLINE {
-          const std::int32_t* row[4];
-          simd::unroll<4>([&](auto k) SPARSEKIT_LAMBDA_INLINE {
-            row[k] = p.x + index_t{from[k * per_step + q]} * width;
-          });
+          const auto row_of = [&](int k) SPARSEKIT_LAMBDA_INLINE {
+            return p.x + index_t{from[k * per_step + q]} * width;
+          };
+          const std::int32_t* const row[4] = {row_of(0), row_of(1), row_of(2), row_of(3)};
           typename mixed::words x[product::parts * Registers];
           simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
             const auto found = [&](auto k) SPARSEKIT_LAMBDA_INLINE {
@@ -83,16 +83,13 @@ SPARSEKIT_NOINLINE void nm_byte_tiles(const nm_part<std::int8_t>& p) {
             constexpr int r = q * V + t;
             simd::unroll<product::parts>([&](auto part) SPARSEKIT_LAMBDA_INLINE {
               const auto number = product::template broadcast<part>(value + r * 4);
-              simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-                auto& to = sum[r * Registers + j];
-                to = product::add(to, number, x[part * Registers + j]);
-              });
+              add_block_row<product>(sum + r * Registers, number, x + part * Registers,
+                                     std::make_integer_sequence<int, Registers>{});
             });
           });
         });
       }
-      simd::unroll<rows * Registers>(
-          [&](auto i) SPARSEKIT_LAMBDA_INLINE { lanes::store(sums + i * w, sum[i]); });
+      simd::registers<lanes, rows * Registers>::store(sums, sum);
     }
   }
 }

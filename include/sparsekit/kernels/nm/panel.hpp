@@ -105,9 +105,10 @@ template <class Arch, class T, int Registers, int V>
 SPARSEKIT_NOINLINE void nm_tiles(const nm_part<T>& p) {
   using S = sum_of_t<T>;
   using lanes = simd::lanes<Arch, S>;
-  constexpr int w = lanes::width;
-  constexpr int width = Registers * w;
+  constexpr int width = Registers * lanes::width;
   constexpr int rows = nm_tile_rows<Arch>(Registers);
+  using one_row = simd::registers<lanes, Registers>;
+  using all_rows = simd::registers<lanes, rows * Registers>;
   constexpr int patterns = rows / V;
   const index_t per_step = p.a.columns_per_step();
   const index_t v_shift = p.a.group.v;
@@ -117,9 +118,8 @@ SPARSEKIT_NOINLINE void nm_tiles(const nm_part<T>& p) {
     for (index_t r0 = 0; r0 < nm_slice && r0 < rows_left; r0 += rows) {
       S* sums = p.sums + ((s - p.slice0) * nm_slice + r0) * width;
       typename lanes::reg sum[rows * Registers];
-      simd::unroll<rows * Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-        sum[i] = p.first ? lanes::zero() : lanes::load(sums + i * w);
-      });
+      all_rows::zero(sum);
+      if (!p.first) all_rows::load(sum, sums);
       const T* value = p.a.values.data() + step0 * nm_slice + r0;
       const std::uint8_t* column = p.a.columns.data() + step0 * per_step + r0 / v_shift;
       for (index_t i = p.begin; i < p.end; ++i, value += nm_slice, column += per_step) {
@@ -128,19 +128,14 @@ SPARSEKIT_NOINLINE void nm_tiles(const nm_part<T>& p) {
         simd::unroll<patterns>([&](auto q) SPARSEKIT_LAMBDA_INLINE {
           const S* row = p.x + columns.template get<q>() * width;
           typename lanes::reg x[Registers];
-          simd::unroll<Registers>([&](auto j)
-                                      SPARSEKIT_LAMBDA_INLINE { x[j] = lanes::load(row + j * w); });
+          one_row::load(x, row);
           simd::unroll<V>([&](auto t) SPARSEKIT_LAMBDA_INLINE {
             constexpr int r = q * V + t;
-            const auto number = numbers.template get<r>();
-            simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-              sum[r * Registers + j] = lanes::fma(number, x[j], sum[r * Registers + j]);
-            });
+            one_row::add_product(sum + r * Registers, numbers.template get<r>(), x);
           });
         });
       }
-      simd::unroll<rows * Registers>(
-          [&](auto i) SPARSEKIT_LAMBDA_INLINE { lanes::store(sums + i * w, sum[i]); });
+      all_rows::store(sums, sum);
     }
   }
 }

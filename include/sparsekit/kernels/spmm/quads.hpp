@@ -31,19 +31,29 @@ constexpr int values_before(int pattern, int r) {
 /// value.get<i>() broadcasts the i-th.
 template <class Lanes, int Registers, int Pattern, int First, class S, class Values>
 SPARSEKIT_INLINE void add_column(typename Lanes::reg* sum, const S* x, const Values& value) {
+  using row = simd::registers<Lanes, Registers>;
   simd::no_loads_ahead();
-  typename Lanes::reg row[Registers];
-  simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-    row[j] = Lanes::load(x + j * Lanes::width);
-  });
-  simd::unroll<4>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
-    if constexpr ((Pattern >> r & 1) != 0) {
-      const auto v = value.template get<First + values_before(Pattern, r)>();
-      simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-        sum[r * Registers + j] = Lanes::fma(v, row[j], sum[r * Registers + j]);
-      });
-    }
-  });
+  typename Lanes::reg x_row[Registers];
+  row::load(x_row, x);
+  if constexpr ((Pattern & 1) != 0) row::add_product(sum, value.template get<First>(), x_row);
+  if constexpr ((Pattern & 2) != 0) {
+    row::add_product(sum + Registers, value.template get<First + values_before(Pattern, 1)>(),
+                     x_row);
+  }
+  if constexpr ((Pattern & 4) != 0) {
+    row::add_product(sum + 2 * Registers, value.template get<First + values_before(Pattern, 2)>(),
+                     x_row);
+  }
+  if constexpr ((Pattern & 8) != 0) {
+    row::add_product(sum + 3 * Registers, value.template get<First + values_before(Pattern, 3)>(),
+                     x_row);
+  }
+}
+
+/// Rows that the i-th column of a run holds, all columns of which hold `Rows` rows.
+template <int Rows>
+constexpr int quad_pattern(int i) {
+  return Rows == 3 ? quad_triples[i] : Rows == 2 ? quad_pairs[i] : 1 << i;
 }
 
 /// Values broadcast by a load each.
@@ -55,18 +65,14 @@ struct values_by_load {
     return Lanes::broadcast(p[I]);
   }
 };
-/// Values broadcast by shuffles of Count / 4 loads.
-template <class Lanes, class T, int Count>
+/// Four values broadcast by shuffles of one load.
+template <class Lanes, class T>
 struct values_by_shuffle {
-  typename Lanes::four q[Count / 4];
-  explicit SPARSEKIT_INLINE values_by_shuffle(const T* p) {
-    simd::unroll<Count / 4>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-      q[i] = Lanes::load_four(p + 4 * i);
-    });
-  }
+  typename Lanes::four four;
+  explicit SPARSEKIT_INLINE values_by_shuffle(const T* p) : four(Lanes::load_four(p)) {}
   template <int I>
   SPARSEKIT_INLINE typename Lanes::reg get() const {
-    return Lanes::template pick<I % 4>(q[I / 4]);
+    return Lanes::template pick<I>(four);
   }
 };
 
@@ -98,6 +104,17 @@ SPARSEKIT_INLINE Word load_word(const std::uint8_t* p) {
   return w;
 }
 
+/// add_column for a run of columns of `Rows` rows each, one of every pattern: byte I of `columns`
+/// is the I-th.
+template <class Lanes, int Registers, int Rows, class S, class Values, int... I>
+SPARSEKIT_INLINE void add_columns(std::integer_sequence<int, I...>, typename Lanes::reg* sum,
+                                  const S* panel, std::uint64_t columns, const Values& value) {
+  constexpr index_t width = Registers * Lanes::width;
+  (add_column<Lanes, Registers, quad_pattern<Rows>(I), Rows * I>(
+       sum, panel + row_offset<I, width>(columns), value),
+   ...);
+}
+
 /// One group: moves columns and values on, adds to sum[quad][row][register].
 template <class Lanes, int Registers, int Quads, class T>
 SPARSEKIT_INLINE void run_group(typename Lanes::reg* sum, const sum_of_t<T>* panel,
@@ -105,10 +122,12 @@ SPARSEKIT_INLINE void run_group(typename Lanes::reg* sum, const sum_of_t<T>* pan
                                 const std::uint8_t*& columns, const T*& values) {
   constexpr index_t width = Registers * Lanes::width;
   constexpr int quad_sums = 4 * Registers;
+  using four = std::make_integer_sequence<int, 4>;
+  using six = std::make_integer_sequence<int, 6>;
   using shared =
       std::conditional_t<is_narrow<T>, values_widened<Lanes, T, false>, values_by_load<Lanes, T>>;
-  using lone = std::conditional_t<is_narrow<T>, values_widened<Lanes, T, true>,
-                                  values_by_shuffle<Lanes, T, 4>>;
+  using lone =
+      std::conditional_t<is_narrow<T>, values_widened<Lanes, T, true>, values_by_shuffle<Lanes, T>>;
   for (int i = 0; i < block.t4; ++i) {
     simd::unroll<Quads>([&](auto z) SPARSEKIT_LAMBDA_INLINE {
       add_column<Lanes, Registers, 0b1111, 0>(sum + z * quad_sums,
@@ -120,34 +139,27 @@ SPARSEKIT_INLINE void run_group(typename Lanes::reg* sum, const sum_of_t<T>* pan
   }
   for (int i = 0; i < block.t3; ++i) {
     simd::unroll<Quads>([&](auto z) SPARSEKIT_LAMBDA_INLINE {
-      const std::uint64_t word = load_word<std::uint32_t>(columns + 4 * z);
-      simd::unroll<4>([&](auto t) SPARSEKIT_LAMBDA_INLINE {
-        add_column<Lanes, Registers, quad_triples[t], 3 * t>(
-            sum + z * quad_sums, panel + row_offset<t, width>(word), shared{values + 12 * z});
-      });
+      add_columns<Lanes, Registers, 3>(four{}, sum + z * quad_sums, panel,
+                                       load_word<std::uint32_t>(columns + 4 * z),
+                                       shared{values + 12 * z});
     });
     columns += 4 * Quads;
     values += 12 * Quads;
   }
   for (int i = 0; i < block.t2; ++i) {
     simd::unroll<Quads>([&](auto z) SPARSEKIT_LAMBDA_INLINE {
-      const std::uint64_t word = load_word<std::uint64_t>(columns + 6 * z);
-      simd::unroll<6>([&](auto d) SPARSEKIT_LAMBDA_INLINE {
-        add_column<Lanes, Registers, quad_pairs[d], 2 * d>(
-            sum + z * quad_sums, panel + row_offset<d, width>(word), shared{values + 12 * z});
-      });
+      add_columns<Lanes, Registers, 2>(six{}, sum + z * quad_sums, panel,
+                                       load_word<std::uint64_t>(columns + 6 * z),
+                                       shared{values + 12 * z});
     });
     columns += 6 * Quads;
     values += 12 * Quads;
   }
   for (index_t i = 0; i < singles; ++i) {
     simd::unroll<Quads>([&](auto z) SPARSEKIT_LAMBDA_INLINE {
-      const std::uint64_t word = load_word<std::uint32_t>(columns + 4 * z);
-      const lone value(values + 4 * z);
-      simd::unroll<4>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
-        add_column<Lanes, Registers, 1 << r, r>(sum + z * quad_sums,
-                                                panel + row_offset<r, width>(word), value);
-      });
+      add_columns<Lanes, Registers, 1>(four{}, sum + z * quad_sums, panel,
+                                       load_word<std::uint32_t>(columns + 4 * z),
+                                       lone(values + 4 * z));
     });
     columns += 4 * Quads;
     values += 4 * Quads;
@@ -197,36 +209,28 @@ SPARSEKIT_NOINLINE void run_row_block(const quad_view<const T>& a, index_t row_b
     const S* x = panel + k * a.column_block * width;
     const bool last = k + 1 == blocks;
     for (std::int32_t g = 0; g < block.groups; ++g, head += group_rows + 1) {
+      using one_row = simd::registers<Lanes, Registers>;
+      using all_rows = simd::registers<Lanes, group_rows * Registers>;
       typename Lanes::reg sum[group_rows * Registers];
       const auto kept = [&](int r) SPARSEKIT_LAMBDA_INLINE {
         return head[r] == view::no_row ? nowhere : waiting + index_t{head[r]} * width;
       };
       if (k == 0) {
-        simd::unroll<group_rows * Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-          sum[i] = Lanes::zero();
-        });
+        all_rows::zero(sum);
       } else {
-        simd::unroll<group_rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
-          const S* s = kept(r);
-          simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-            sum[r * Registers + j] = Lanes::load(s + j * Lanes::width);
-          });
-        });
+        simd::unroll<group_rows>(
+            [&](auto r) SPARSEKIT_LAMBDA_INLINE { one_row::load(sum + r * Registers, kept(r)); });
       }
       const index_t singles = head[group_rows];
       if (finite) [[likely]] {
         run_group<Lanes, Registers, Quads>(sum, x, block, singles, c, v);
       } else {
         alignas(64) S sums[group_rows * width];
-        simd::unroll<group_rows * Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-          Lanes::store(sums + i * Lanes::width, sum[i]);
-        });
+        all_rows::store(sums, sum);
         run_group_strict<Lanes, Registers>(sums, x, block, Quads, singles, c, v);
         c += quad_group_columns(block, Quads, singles);
         v += quad_group_values(block, Quads, singles);
-        simd::unroll<group_rows * Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-          sum[i] = Lanes::load(sums + i * Lanes::width);
-        });
+        all_rows::load(sum, sums);
       }
       if (along_rows && last) {
         if constexpr (along_rows) {
@@ -237,12 +241,8 @@ SPARSEKIT_NOINLINE void run_row_block(const quad_view<const T>& a, index_t row_b
           });
         }
       } else {
-        simd::unroll<group_rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
-          S* s = kept(r);
-          simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-            Lanes::store(s + j * Lanes::width, sum[r * Registers + j]);
-          });
-        });
+        simd::unroll<group_rows>(
+            [&](auto r) SPARSEKIT_LAMBDA_INLINE { one_row::store(kept(r), sum + r * Registers); });
       }
     }
   }

@@ -16,30 +16,23 @@
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
-/// A register of X: masked where it is the last of a row of X in place.
-template <class Lanes, bool Masked, class Mask, class T>
-SPARSEKIT_INLINE typename Lanes::reg load_x(const Mask& mask, const T* p) {
-  if constexpr (Masked) {
-    return Lanes::load(mask, p);
-  } else {
-    return Lanes::load(p);
-  }
-}
-
 /// The sums of Rows rows of a group, from its row `first` on. Their steps are 8 elements apart.
+/// Masked: the only register of columns is the last, partly filled, of X in place.
 template <class Lanes, int Rows, int Registers, bool Masked, class Mask, class T>
 SPARSEKIT_INLINE void run_wide(typename Lanes::reg* sum, const T* x, index_t stride,
                                const Mask& mask, const std::uint16_t* column, const T* value,
                                const std::uint16_t* count) {
   constexpr index_t eight = wide_view<T>::group_rows;
-  simd::unroll<Rows * Registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE { sum[i] = Lanes::zero(); });
+  simd::registers<Lanes, Rows * Registers>::zero(sum);
   const auto add = [&](auto r, index_t i) SPARSEKIT_LAMBDA_INLINE {
     const T* row = x + index_t{column[i * eight + r]} * stride;
     const auto v = Lanes::broadcast(value[i * eight + r]);
-    simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-      sum[r * Registers + j] = Lanes::fma(v, load_x<Lanes, Masked>(mask, row + j * Lanes::width),
-                                          sum[r * Registers + j]);
-    });
+    if constexpr (Masked) {
+      static_assert(Registers == 1);
+      sum[r] = Lanes::fma(v, Lanes::load(mask, row), sum[r]);
+    } else {
+      simd::registers<Lanes, Registers>::add_product_with(sum + r * Registers, v, row);
+    }
   };
   // Rows are sorted, longest first: what the last has, all have.
   const index_t common = count[Rows - 1];
@@ -77,9 +70,7 @@ SPARSEKIT_NOINLINE void run_wide_groups(const wide_view<const T> a, index_t g0, 
         const index_t at = row[r];
         if (at == view::no_row) return;
         if constexpr (std::is_same_v<Output, sums_wait>) {
-          simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-            Lanes::store(waiting + at * width + j * Lanes::width, sum[r * Registers + j]);
-          });
+          simd::registers<Lanes, Registers>::store(waiting + at * width, sum + r * Registers);
         } else if (Registers > 1 || columns >= Lanes::width) {
           out.template put_run<Registers>(sum + r * Registers, r0 + at, column);
         } else {
