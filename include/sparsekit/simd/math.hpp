@@ -227,9 +227,20 @@ SPARSEKIT_INLINE V power_of_two(V n) {
     std::memcpy(&out, &bits, sizeof out);
     return out;
   } else {
-#if SPARSEKIT_HAS_AVX2 || SPARSEKIT_HAS_NEON
+#if SPARSEKIT_HAS_AVX2
     const auto bits = xsimd::bitwise_cast<U>(with_bits);
     return xsimd::bitwise_cast<T>((bits << shift) + xsimd::bitwise_cast<U>(V(T(1))));
+#elif SPARSEKIT_HAS_NEON
+    // xsimd (13.2 at least) finds a NEON cast in tuples of all casts, which take g++ seconds.
+    if constexpr (sizeof(T) == 4) {
+      const uint32x4_t bits = vreinterpretq_u32_f32(float32x4_t(with_bits));
+      const uint32x4_t one = vreinterpretq_u32_f32(vdupq_n_f32(1));
+      return vreinterpretq_f32_u32(vaddq_u32(vshlq_n_u32(bits, shift), one));
+    } else {
+      const uint64x2_t bits = vreinterpretq_u64_f64(float64x2_t(with_bits));
+      const uint64x2_t one = vreinterpretq_u64_f64(vdupq_n_f64(1));
+      return vreinterpretq_f64_u64(vaddq_u64(vshlq_n_u64(bits, shift), one));
+    }
 #endif
   }
 }
