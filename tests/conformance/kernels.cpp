@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "properties.hpp"
-#include "support/sanitized.hpp"
 #include "table.hpp"
 
 namespace sparsekit_test {
@@ -89,13 +88,7 @@ TEST_CASE("two threads multiply by one matrix") {
   });
 }
 
-// Unoptimised code keeps each temporary of what it inlines on the stack; sanitizers inline nothing.
-#ifdef __OPTIMIZE__
-constexpr bool small_frames = true;
-#else
-constexpr bool small_frames = sanitized;
-#endif
-TEST_CASE("a stack of 64 KiB is enough" * doctest::skip(!small_frames)) {
+TEST_CASE("a stack of 64 KiB is enough") {
   of_every_kernel("small stack", [](report& r, const auto& kernels) {
     const std::size_t most = check_small_stack(r, kernels);
     std::printf("at most %zu bytes of stack, the thread's own included\n", most);
