@@ -62,7 +62,7 @@ struct scale_stage : epilogue_base {
   SPARSEKIT_INLINE V operator()(V v, const Place&) const {
     static_assert(std::is_floating_point_v<typename Place::value_type>,
                   "scale would truncate integer sums: dequantize first");
-    return simd::rounded(v * V(static_cast<typename Place::value_type>(factor)));
+    return simd::rounded(simd::times(v, V(static_cast<typename Place::value_type>(factor))));
   }
   status check(extents) const { return {}; }
 };
@@ -91,7 +91,7 @@ struct accumulate_one : epilogue_base {
   static constexpr bool reads_y = true;
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place& place) const {
-    return v + place.old();
+    return simd::plus(v, place.old());
   }
   template <class T>
   constexpr accumulate_stage<T> operator()(T beta) const {
@@ -111,9 +111,9 @@ struct bias_stage : epilogue_base {
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place& place) const {
     if constexpr (PerRow) {
-      return v + place.per_row(b.data());
+      return simd::plus(v, place.per_row(b.data()));
     } else {
-      return v + place.per_column(b.data());
+      return simd::plus(v, place.per_column(b.data()));
     }
   }
   status check(extents y) const {
@@ -179,9 +179,9 @@ struct gelu_stage : epilogue_base {
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place&) const {
     using value = typename Place::value_type;
-    const V half = simd::rounded(V(value(0.5)) * v);
+    const V half = simd::rounded(simd::times(V(value(0.5)), v));
     const V root_half = V(static_cast<value>(1.0 / std::numbers::sqrt2));
-    return simd::fused(half, simd::error_function(simd::rounded(v * root_half)), half);
+    return simd::fused(half, simd::error_function(simd::rounded(simd::times(v, root_half))), half);
   }
   status check(extents) const { return {}; }
 };
@@ -192,7 +192,7 @@ struct silu_stage : epilogue_base {
   template <class V, class Place>
   SPARSEKIT_INLINE V operator()(V v, const Place&) const {
     const V one = V(typename Place::value_type{1});
-    return simd::quotient(v, simd::rounded(one + simd::exponential(-v)));
+    return simd::quotient(v, simd::rounded(simd::plus(one, simd::exponential(-v))));
   }
   status check(extents) const { return {}; }
 };

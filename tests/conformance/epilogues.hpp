@@ -19,10 +19,10 @@ using wide = std::conditional_t<std::is_same_v<T, float>, double, long double>;
 
 enum class epilogue_kind {
   identity,
-  bias_relu_accumulate,       ///< relu(s + b[row]) + beta * y
-  scale_bias_columns_clamp,   ///< min(max(alpha * s + b[column], low), high)
-  accumulate_relu,            ///< relu(s + y)
-  callable,                   ///< the user's own lambda: v * v
+  bias_relu_accumulate,      ///< relu(s + b[row]) + beta * y
+  scale_bias_columns_clamp,  ///< min(max(alpha * s + b[column], low), high)
+  accumulate_relu,           ///< relu(s + y)
+  callable,                  ///< the user's own lambda: -v
   gelu,
   silu,
 };
@@ -70,10 +70,10 @@ struct epilogue_constants {
   static constexpr T high = T(30.5);
 };
 
-struct square {
+struct negate {
   template <class V>
   V operator()(V v) const {
-    return v * v;
+    return -v;
   }
 };
 
@@ -94,7 +94,7 @@ void with_chain(epilogue_kind kind, sparsekit::array_view<const T> bias_rows,
     case epilogue_kind::accumulate_relu:
       return f(sk::accumulate | sk::relu);
     case epilogue_kind::callable:
-      return f(sk::as_epilogue(square{}));
+      return f(sk::as_epilogue(negate{}));
     case epilogue_kind::gelu:
       return f(sk::gelu);
     case epilogue_kind::silu:
@@ -165,7 +165,7 @@ bounded<W> reference_epilogue(epilogue_kind kind, bounded<W> sum, W bias_row, W 
       return {rectified(value), e + u * (abs(value) + e)};
     }
     case epilogue_kind::callable:
-      return {s * s, 2 * abs(s) * e + e * e + u * (abs(s) + e) * (abs(s) + e)};
+      return {-s, e};
     case epilogue_kind::gelu: {
       // The slope of gelu is at most 1.13. v (1 + erf) / 2 cancels for negative v, so the error is
       // relative to v.

@@ -278,6 +278,12 @@ const problem<T>& medium_problem() {
   return p;
 }
 template <class T>
+const problem<T>& low_problem() {
+  static const problem<T> p =
+      make_problem<T>("low", pattern::magnitude_like, 72, 300, 0.3, numbers::real, 70);
+  return p;
+}
+template <class T>
 const problem<T>& vector_problem() {
   static const problem<T> p =
       make_problem<T>("vector", pattern::magnitude_like, vector_rows, 120, 0.5, numbers::real, 1);
@@ -294,6 +300,8 @@ template const std::vector<trial<float>>& trials<float>();
 template const std::vector<trial<double>>& trials<double>();
 template const problem<float>& medium_problem<float>();
 template const problem<double>& medium_problem<double>();
+template const problem<float>& low_problem<float>();
+template const problem<double>& low_problem<double>();
 template const problem<float>& vector_problem<float>();
 template const problem<double>& vector_problem<double>();
 

@@ -16,7 +16,7 @@ template <class T>
 struct trial {
   problem<T> p;
   depth_of_test depth = depth_of_test::some;
-  bool transcendental = true;  ///< numbers on which gelu, silu and squares make sense
+  bool transcendental = true;  ///< numbers on which gelu and silu make sense
 };
 
 /// Built once. The first two are tried with every width and epilogue.
@@ -27,6 +27,9 @@ const std::vector<trial<T>>& trials();
 /// everything.
 template <class T>
 const problem<T>& medium_problem();
+/// 72 x 300, 70 columns: where many calls of each kernel multiply by one matrix.
+template <class T>
+const problem<T>& low_problem();
 /// One column, and enough entries for several tasks.
 template <class T>
 const problem<T>& vector_problem();

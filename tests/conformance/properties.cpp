@@ -85,10 +85,7 @@ std::vector<case_spec> cases_of(const kernel_entry<T>& e, const trial<T>& t, boo
   std::vector<case_spec> out;
   std::size_t turn = 0;
   const auto add = [&](index_t n, epilogue_kind epilogue) {
-    if (n > t.p.columns || (!t.transcendental && !(is_exact(epilogue) &&
-                                                   epilogue != epilogue_kind::callable))) {
-      return;
-    }
+    if (n > t.p.columns || !(t.transcendental || is_exact(epilogue))) return;
     const placement at = all_placements[turn % std::size(all_placements)];
     out.push_back({.n = n, .epilogue = epilogue, .where = at, .with_workspace = turn % 4 != 3,
                    .gap = static_cast<index_t>(turn % 3 == 0 ? 0 : turn % 5)});
@@ -199,7 +196,7 @@ void check_batch_positions(report& to, const entries<T>& kernels) {
   std::map<const problem<T>*, problem<T>> noisy_of;
   for (const kernel_entry<T>& e : kernels) {
     if (!e.full) continue;
-    const problem<T>& p = adapted(e, medium_problem<T>());
+    const problem<T>& p = adapted(e, low_problem<T>());
     auto found = noisy_of.find(&p);
     if (found == noisy_of.end()) found = noisy_of.emplace(&p, between_not_finite(p)).first;
     const problem<T>& noisy = found->second;

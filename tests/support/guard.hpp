@@ -18,6 +18,7 @@
 #include <cstring>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "sparsekit/core/array_view.hpp"
 
@@ -40,13 +41,16 @@ class guarded_pages {
     void* p = ::mmap(nullptr, bytes_ + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) give_up("mmap");
     memory_ = static_cast<std::byte*>(p) + page;
-    protect(PROT_READ | PROT_WRITE);
+    make_writable(true);
   }
   guarded_pages(guarded_pages&& other) noexcept
-      : memory_(std::exchange(other.memory_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+      : memory_(std::exchange(other.memory_, nullptr)),
+        bytes_(std::exchange(other.bytes_, 0)),
+        writable_(std::exchange(other.writable_, false)) {}
   guarded_pages& operator=(guarded_pages&& other) noexcept {
     std::swap(memory_, other.memory_);
     std::swap(bytes_, other.bytes_);
+    std::swap(writable_, other.writable_);
     return *this;
   }
   ~guarded_pages() {
@@ -56,8 +60,12 @@ class guarded_pages {
   std::byte* begin() const { return memory_; }
   std::byte* end() const { return memory_ + bytes_; }
   std::size_t size() const { return bytes_; }
-  void protect(int protection) const {
+  /// Whether writes are allowed (reads are).
+  void make_writable(bool writable) {
+    if (writable == writable_) return;
+    const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
     if (::mprotect(memory_, bytes_, protection) != 0) give_up("mprotect");
+    writable_ = writable;
   }
   static std::size_t page_size() {
     static const std::size_t size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -72,6 +80,7 @@ class guarded_pages {
 
   std::byte* memory_ = nullptr;
   std::size_t bytes_ = 0;
+  bool writable_ = false;
 };
 
 template <class T>
@@ -115,14 +124,12 @@ class guarded {
   }
 
   /// From here on a write to the array faults, until it is reset.
-  void freeze() {
-    pages_.protect(PROT_READ);
-    frozen_ = true;
-  }
+  void freeze() { pages_->make_writable(false); }
   /// Whether the bytes around the array are as they were.
   bool intact() const {
-    return all_canary(pages_.begin(), begin_) &&
-           all_canary(begin_ + static_cast<std::size_t>(size_) * sizeof(T), pages_.end());
+    return pages_ == nullptr ||
+           (all_canary(pages_->begin(), begin_) &&
+            all_canary(begin_ + static_cast<std::size_t>(size_) * sizeof(T), pages_->end()));
   }
 
   T* data() { return reinterpret_cast<T*>(begin_); }
@@ -148,20 +155,24 @@ class guarded {
   }
 
   void place(std::size_t bytes, edge e, std::size_t offset) {
-    if (pages_.size() < bytes + offset || pages_.begin() == nullptr) {
-      pages_ = guarded_pages(bytes + offset);
-    } else if (frozen_) {
-      pages_.protect(PROT_READ | PROT_WRITE);
+    std::size_t which = 0;  // of sizes up to a page, 4 pages, 16 pages, …
+    for (std::size_t most = guarded_pages::page_size(); most < bytes + offset; most *= 4) ++which;
+    if (which >= kept_.size()) kept_.resize(which + 1);
+    pages_ = &kept_[which];
+    if (pages_->begin() == nullptr || pages_->size() < bytes + offset) {
+      *pages_ = guarded_pages(bytes + offset);
     }
-    frozen_ = false;
-    std::memset(pages_.begin(), static_cast<int>(canary), pages_.size());
-    begin_ = e == edge::left ? pages_.begin() + offset : pages_.end() - offset - bytes;
+    pages_->make_writable(true);
+    std::memset(pages_->begin(), static_cast<int>(canary), pages_->size());
+    begin_ = e == edge::left ? pages_->begin() + offset : pages_->end() - offset - bytes;
   }
 
-  guarded_pages pages_;
+  // Some for each order of size: canaries all over the largest would take a small array most of its
+  // time.
+  std::vector<guarded_pages> kept_;
+  guarded_pages* pages_ = nullptr;
   std::byte* begin_ = nullptr;
   index_t size_ = 0;
-  bool frozen_ = false;
 };
 
 }  // namespace sparsekit_test

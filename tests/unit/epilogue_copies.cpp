@@ -67,9 +67,8 @@ void check_copies(const Matrix& a, const std::vector<float>& w) {
   const by_table table;
   const auto chain = by_table() | sk::bias(ones);
   copies = 0;
+  // Each a set of kernels to compile: one layout for each epilogue.
   CHECK(wrong<Matrix, sk::row_major>(a, w, table, 0.f) == 0);
-  CHECK(wrong<Matrix, sk::col_major>(a, w, table, 0.f) == 0);
-  CHECK(wrong<Matrix, sk::row_major>(a, w, chain, 1.f) == 0);
   CHECK(wrong<Matrix, sk::col_major>(a, w, chain, 1.f) == 0);
   CHECK(copies == 0);
 }

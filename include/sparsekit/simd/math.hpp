@@ -65,6 +65,51 @@ SPARSEKIT_INLINE V loaded_once(V v) {
   return rounded(v);
 }
 
+/// a + b, a - b and a * b, which a compiler may fuse with what is around them.
+template <class V>
+SPARSEKIT_INLINE V plus(V a, V b) {
+  return a + b;
+}
+template <class V>
+SPARSEKIT_INLINE V minus(V a, V b) {
+  return a - b;
+}
+template <class V>
+SPARSEKIT_INLINE V times(V a, V b) {
+  return a * b;
+}
+/// a where left is less than right, elsewhere (NaN, too) b.
+template <class V>
+SPARSEKIT_INLINE V select_less(V left, V right, V a, V b) {
+  if constexpr (std::is_arithmetic_v<V>) {
+    return left < right ? a : b;
+  } else {
+    return select(left < right, a, b);
+  }
+}
+#if SPARSEKIT_HAS_NEON
+// neon.hpp says why not by xsimd's operators.
+template <class T>
+using neon_reg = xsimd::batch<T, xsimd::neon64>;
+template <class T>
+SPARSEKIT_INLINE neon_reg<T> plus(neon_reg<T> a, neon_reg<T> b) {
+  return lanes<arch::neon, T>::add(a, b);
+}
+template <class T>
+SPARSEKIT_INLINE neon_reg<T> minus(neon_reg<T> a, neon_reg<T> b) {
+  return lanes<arch::neon, T>::sub(a, b);
+}
+template <class T>
+SPARSEKIT_INLINE neon_reg<T> times(neon_reg<T> a, neon_reg<T> b) {
+  return lanes<arch::neon, T>::mul(a, b);
+}
+template <class T>
+SPARSEKIT_INLINE neon_reg<T> select_less(neon_reg<T> left, neon_reg<T> right, neon_reg<T> a,
+                                         neon_reg<T> b) {
+  return lanes<arch::neon, T>::select_less(left, right, a, b);
+}
+#endif
+
 /// a * b + c, rounded once.
 template <class V>
 SPARSEKIT_INLINE V fused(V a, V b, V c) {
@@ -79,11 +124,7 @@ SPARSEKIT_INLINE V fused(V a, V b, V c) {
 /// under -ffast-math on x86 as well, which is not.
 template <class V>
 SPARSEKIT_INLINE V quotient(V a, V b) {
-#if SPARSEKIT_HAS_NEON
-  if constexpr (!std::is_floating_point_v<V> && std::is_same_v<element_of_t<V>, float>) {
-    return vdivq_f32(a, b);
-  }
-#elif SPARSEKIT_HAS_AVX2 && defined(__FAST_MATH__) && (defined(__GNUC__) || defined(__clang__))
+#if SPARSEKIT_HAS_AVX2 && defined(__FAST_MATH__) && (defined(__GNUC__) || defined(__clang__))
   if constexpr (!std::is_floating_point_v<V> && std::is_same_v<element_of_t<V>, float>) {
     V q = a;
     asm("vdivps {%2, %1, %0|%0, %1, %2}" : "=v"(q.data) : "v"(a.data), "v"(b.data));
@@ -92,6 +133,11 @@ SPARSEKIT_INLINE V quotient(V a, V b) {
 #endif
   return rounded(a / b);
 }
+#if SPARSEKIT_HAS_NEON
+SPARSEKIT_INLINE neon_reg<float> quotient(neon_reg<float> a, neon_reg<float> b) {
+  return vdivq_f32(a, b);
+}
+#endif
 
 // NaN in v stays NaN: x86's maximum returns its second operand when either is NaN, so the order of
 // the operands matters; std::max(low, v) in scalar code would drop it.
@@ -104,17 +150,13 @@ SPARSEKIT_INLINE V max_with(V v, V low) {
     return max(low, v);
 #endif
   } else {
-    return select(v < low, low, v);
+    return select_less(v, low, low, v);
   }
 }
 /// As max_with, but low where v is NaN.
 template <class V>
 SPARSEKIT_INLINE V number_or_low(V v, V low) {
-  if constexpr (std::is_arithmetic_v<V>) {
-    return v > low ? v : low;
-  } else {
-    return select(v > low, v, low);
-  }
+  return select_less(low, v, v, low);
 }
 template <class V>
 SPARSEKIT_INLINE V min_with(V v, V high) {
@@ -125,21 +167,11 @@ SPARSEKIT_INLINE V min_with(V v, V high) {
     return min(high, v);
 #endif
   } else {
-    return select(high < v, high, v);
+    return select_less(high, v, high, v);
   }
 }
 
 namespace math {
-
-/// a where test is below limit, otherwise b (for NaN, too).
-template <class V>
-SPARSEKIT_INLINE V below(V test, V limit, V a, V b) {
-  if constexpr (std::is_floating_point_v<V>) {
-    return test < limit ? a : b;
-  } else {
-    return select(test < limit, a, b);
-  }
-}
 
 /// Horner's scheme; the coefficient of the highest power comes last.
 template <class V, class T, int N>
@@ -216,7 +248,7 @@ SPARSEKIT_INLINE V power_of_two(V n) {
   using I = typename float_bits<T>::type;
   using U = std::make_unsigned_t<I>;
   constexpr int shift = constants<T>::mantissa_bits;
-  const V with_bits = rounded(n + V(constants<T>::round));
+  const V with_bits = rounded(plus(n, V(constants<T>::round)));
   if constexpr (std::is_floating_point_v<V>) {
     constexpr T one = 1;
     U bits, one_bits;
@@ -255,13 +287,14 @@ SPARSEKIT_INLINE V exponential(V v) {
   using c = math::constants<T>;
   const V x = min_with(max_with(v, V(c::least)), V(c::most));
   const V round(c::round);
-  const V n = rounded(rounded(fused(x, V(T(1.442695040888963407359924681)), round)) - round);
+  const V n = rounded(minus(rounded(fused(x, V(T(1.442695040888963407359924681)), round)), round));
   const V r = fused(n, V(-c::ln2_low), fused(n, V(-c::ln2_high), x));
-  const V power = rounded(fused(rounded(r * r), math::polynomial(r, c::exp), r) + V(T(1)));
+  const V power =
+      rounded(plus(fused(rounded(times(r, r)), math::polynomial(r, c::exp), r), V(T(1))));
   // In two steps: 2^n itself may be too large or too small to be a normal number.
-  const V half = rounded(rounded(fused(n, V(T(0.5)), round)) - round);
-  const V rest = rounded(n - half);
-  return rounded(rounded(power * math::power_of_two(half)) * math::power_of_two(rest));
+  const V half = rounded(minus(rounded(fused(n, V(T(0.5)), round)), round));
+  const V rest = rounded(minus(n, half));
+  return rounded(times(rounded(times(power, math::power_of_two(half))), math::power_of_two(rest)));
 }
 
 /// The error function, within 1.25 units in the last place of 1; NaN stays NaN. Below 1 by a
@@ -272,14 +305,14 @@ SPARSEKIT_INLINE V error_function(V v) {
   using c = math::constants<T>;
   const V one(T(1));
   const V zero(T(0));
-  const V magnitude = math::below(v, zero, -v, v);
-  const V square = rounded(v * v);
-  const V small = rounded(v * math::polynomial(square, c::erf));
+  const V magnitude = select_less(v, zero, -v, v);
+  const V square = rounded(times(v, v));
+  const V small = rounded(times(v, math::polynomial(square, c::erf)));
   const V x = min_with(max_with(magnitude, one), V(c::erf_is_one));
   const V two(T(2));
-  const V ratio = quotient(rounded(x - two), rounded(x + two));
+  const V ratio = quotient(rounded(minus(x, two)), rounded(plus(x, two)));
   const V large = fused(-exponential(-square), math::polynomial(ratio, c::erfc), one);
-  return math::below(magnitude, one, small, math::below(v, zero, -large, large));
+  return select_less(magnitude, one, small, select_less(v, zero, -large, large));
 }
 
 }  // namespace simd

@@ -13,6 +13,13 @@ namespace simd {
 
 template <>
 struct lanes<arch::neon, std::int32_t> : neon_lanes<std::int32_t> {
+  static SPARSEKIT_INLINE reg add(reg a, reg b) { return vaddq_s32(a, b); }
+  static SPARSEKIT_INLINE reg sub(reg a, reg b) { return vsubq_s32(a, b); }
+  static SPARSEKIT_INLINE reg mul(reg a, reg b) { return vmulq_s32(a, b); }
+  static SPARSEKIT_INLINE std::int32_t reduce_add(reg v) { return vaddvq_s32(v); }
+  static SPARSEKIT_INLINE reg select_less(reg left, reg right, reg a, reg b) {
+    return vbslq_s32(vcltq_s32(left, right), a, b);
+  }
   static SPARSEKIT_INLINE void transpose(reg* r) {
     const int32x4x2_t a = vtrnq_s32(int32x4_t(r[0]), int32x4_t(r[1]));
     const int32x4x2_t b = vtrnq_s32(int32x4_t(r[2]), int32x4_t(r[3]));

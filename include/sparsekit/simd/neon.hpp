@@ -18,6 +18,8 @@ struct neon_mask {
   int count;
 };
 
+// Arithmetic by intrinsics: xsimd (13.2 at least) finds a NEON operation in a tuple of those of all
+// element types, each of which takes g++ half a second in every source file.
 template <class T>
 struct neon_lanes {
   using reg = xsimd::batch<T, xsimd::neon64>;
@@ -30,10 +32,6 @@ struct neon_lanes {
   static SPARSEKIT_INLINE void store(T* p, reg v) { v.store_unaligned(p); }
   static SPARSEKIT_INLINE reg load(all_lanes, const T* p) { return load(p); }
   static SPARSEKIT_INLINE void store(all_lanes, T* p, reg v) { store(p, v); }
-  static SPARSEKIT_INLINE reg add(reg a, reg b) { return a + b; }
-  static SPARSEKIT_INLINE reg mul(reg a, reg b) { return a * b; }
-  static SPARSEKIT_INLINE reg sub(reg a, reg b) { return a - b; }
-  static SPARSEKIT_INLINE T reduce_add(reg v) { return xsimd::reduce_add(v); }
 
   static SPARSEKIT_INLINE mask first(index_t n) {
     return {n >= width ? width : n <= 0 ? 0 : static_cast<int>(n)};
@@ -70,6 +68,14 @@ template <>
 struct lanes<arch::neon, float> : neon_lanes<float> {
   using magnitude_reg = uint32x4_t;
 
+  static SPARSEKIT_INLINE reg add(reg a, reg b) { return vaddq_f32(a, b); }
+  static SPARSEKIT_INLINE reg sub(reg a, reg b) { return vsubq_f32(a, b); }
+  static SPARSEKIT_INLINE reg mul(reg a, reg b) { return vmulq_f32(a, b); }
+  static SPARSEKIT_INLINE float reduce_add(reg v) { return vaddvq_f32(v); }
+  /// a where left is less than right, elsewhere (NaN, too) b.
+  static SPARSEKIT_INLINE reg select_less(reg left, reg right, reg a, reg b) {
+    return vbslq_f32(vcltq_f32(left, right), a, b);
+  }
   static SPARSEKIT_INLINE reg fma(reg a, reg b, reg c) {
     return vfmaq_f32(float32x4_t(c), float32x4_t(a), float32x4_t(b));
   }
@@ -107,6 +113,14 @@ template <>
 struct lanes<arch::neon, double> : neon_lanes<double> {
   using magnitude_reg = uint32x4_t;
 
+  static SPARSEKIT_INLINE reg add(reg a, reg b) { return vaddq_f64(a, b); }
+  static SPARSEKIT_INLINE reg sub(reg a, reg b) { return vsubq_f64(a, b); }
+  static SPARSEKIT_INLINE reg mul(reg a, reg b) { return vmulq_f64(a, b); }
+  static SPARSEKIT_INLINE double reduce_add(reg v) { return vaddvq_f64(v); }
+  /// a where left is less than right, elsewhere (NaN, too) b.
+  static SPARSEKIT_INLINE reg select_less(reg left, reg right, reg a, reg b) {
+    return vbslq_f64(vcltq_f64(left, right), a, b);
+  }
   static SPARSEKIT_INLINE reg fma(reg a, reg b, reg c) {
     return vfmaq_f64(float64x2_t(c), float64x2_t(a), float64x2_t(b));
   }
