@@ -86,14 +86,22 @@ struct spmm_blocks_panel {
     const auto& a = c.a;
     const auto out = output_of<lanes>(c.y, c.epilogue, a.weight_sums.data());
     const index_t n = c.x.cols();
-    const index_t most = registers_for(a, ceil_div(n, lanes::width)) * lanes::width;
+    // What narrow_product widens for has_slow_dot2 is twice as much: the widest panel of lone rows
+    // would not stay in L1 (1 x 2 by 256 columns: .77 of the speed).
+    constexpr index_t most_wanted =
+        has_slow_dot2<Arch> && product::parts == 2 ? widest / 2 : widest;
+    const auto registers_of = [&](index_t columns) {
+      const index_t wanted = ceil_div(columns, lanes::width);
+      return registers_for(a, wanted < most_wanted ? wanted : most_wanted);
+    };
+    const index_t most = registers_of(n) * lanes::width;
     const index_t panels = ceil_div(n, most);
     const index_t wanted = task_count(c.policy, a.slots() / product::pair * n, panels * a.chunks());
     const index_t parts = ceil_div(wanted, panels);
     run_tasks(c.policy, panels * parts, [&](index_t task, index_t worker) {
       const index_t column = task / parts * most;
       const index_t columns = n - column < most ? n - column : most;
-      const index_t registers = registers_for(a, ceil_div(columns, lanes::width));
+      const index_t registers = registers_of(columns);
       const index_t width = registers * lanes::width;
       auto* const panel = c.scratch.template worker_as<typename product::x_element>(worker);
       auto* const sums =
@@ -146,7 +154,9 @@ struct spmm_blocks_panel {
                          sum* sums) {
     const index_t row = (chunk * a.chunk() + r0) * a.block.rows;
     for (index_t r = 0; r < (r1 - r0) * a.block.rows; ++r) {
-      auto v = lanes::zero();
+      // Hidden from g++, which makes a memset of zeros, `rep stos`, which takes as long as the
+      // products of ten blocks.
+      auto v = simd::rounded(lanes::zero());
       if constexpr (Product::flipped) {
         v = lanes::broadcast(-simd::shift_of_kept<Arch, typename Product::x_type>() *
                              a.weight_sums[row + r]);
@@ -169,10 +179,15 @@ struct spmm_blocks_panel {
                                           const typename Product::x_element* panel, sum* sums) {
     constexpr index_t width = Registers * lanes::width;
     const index_t unit_elements = Product::parts * width;
-    for (index_t k = 0; k < a.cuts(); ++k) {
-      const auto* x = panel + k * a.cut * (a.block.cols / Product::pair) * unit_elements;
+    // Divisions, which for each row of blocks would take as long as a block.
+    const index_t cuts = a.cuts();
+    const index_t rows_of_cut = a.chunk_size(chunk);
+    const index_t start = a.start(chunk, 0, 0);
+    const index_t cut_elements = a.cut * (a.block.cols / Product::pair) * unit_elements;
+    for (index_t k = 0; k < cuts; ++k) {
+      const auto* x = panel + k * cut_elements;
       for (index_t r = r0; r < r1; ++r) {
-        const index_t at = a.start(chunk, k, r);
+        const index_t at = start + k * rows_of_cut + r;
         const block_run<T, std::uint8_t> blocks{a.columns.data(), a.starts[at], a.starts[at + 1],
                                                 a.values.data(),  a.places(),   a.block.cols};
         sum* const to = sums + (r - r0) * a.block.rows * width;

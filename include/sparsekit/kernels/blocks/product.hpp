@@ -12,9 +12,11 @@
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
+/// A tile in the sense of narrow_product: on Emerald Rapids 2 x 2 blocks of bf16 take .8 of the
+/// time that dot products take, 4 x 2 .65 (512 x 512, N = 64 and 256).
 template <class Arch, class T, class TX>
-struct block_product : narrow_product<Arch, T, TX> {
-  using base = narrow_product<Arch, T, TX>;
+struct block_product : narrow_product<Arch, T, TX, true> {
+  using base = narrow_product<Arch, T, TX, true>;
   using x_type = TX;
   using base::integers;
   using base::pair;

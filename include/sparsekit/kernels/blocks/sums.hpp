@@ -77,6 +77,16 @@ constexpr int block_chains(int rows, int units) {
   return units < wanted ? units : wanted;
 }
 
+/// Blocks that follow each other take turns in this many sets of sums, where the few sums of one
+/// set would wait for their latency (vpdpbusd: 5 cycles, in which two blocks of 8 sums are done).
+/// Of integers alone: others have one order.
+template <class Product, int Sums>
+constexpr int block_sets() {
+  constexpr bool many =
+      std::is_same_v<typename Product::lanes, simd::lanes<arch::avx512, typename Product::sum>>;
+  return many && Product::integers && Sums <= 8 ? 2 : 1;
+}
+
 /// One row of a part: sum[j] += number * xs[j].
 template <class Product, class Reg, class Number, class X, int... J>
 SPARSEKIT_INLINE void add_block_row(Reg* sum, Number number, const X* xs,
@@ -105,17 +115,17 @@ SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
   constexpr int pair = Product::pair;
   constexpr int tile = Rows * Registers;
   constexpr int chains = block_chains(Rows, Units);
-  typename lanes::reg sum[chains * tile];
+  constexpr int sets = block_sets<Product, chains * tile>();
+  typename lanes::reg sum[sets * chains * tile];
   using tile_registers = simd::registers<lanes, tile>;
   tile_registers::load(sum, sums);
-  simd::registers<lanes, (chains - 1) * tile>::zero(sum + tile);
+  simd::registers<lanes, (sets * chains - 1) * tile>::zero(sum + tile);
   const index_t row_step = run.cols;
   const index_t steps = run.cols / (Units * pair);
   const index_t block_step = run.cols / pair * parts * width;
   const T* value = run.values + run.begin * run.places + i * row_step;
-  for (index_t b = run.begin; b < run.end; ++b, value += run.places) {
+  const auto add_block = [&](index_t b, const T* from, auto set) SPARSEKIT_LAMBDA_INLINE {
     const auto* x = panel + static_cast<index_t>(run.columns[b]) * block_step;
-    const T* from = value;
     for (index_t s = 0; s < steps; ++s, x += Units * parts * width, from += Units * pair) {
       // A lone row is bound by loads: its four numbers by one load and shuffles.
       constexpr bool shuffle = Rows == 1 && Units == 4 && Product::has_four;
@@ -134,14 +144,24 @@ SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
             } else {
               number = Product::template number<p>(from + r * row_step + u * pair);
             }
-            add_block_row<Product>(sum + u % chains * tile + r * Registers, number, xs,
-                                   std::make_integer_sequence<int, Registers>{});
+            add_block_row<Product>(sum + (set * chains + u % chains) * tile + r * Registers, number,
+                                   xs, std::make_integer_sequence<int, Registers>{});
           });
         });
       });
     }
+  };
+  index_t b = run.begin;
+  if constexpr (sets == 2) {
+    for (; b + 1 < run.end; b += 2, value += 2 * run.places) {
+      add_block(b, value, std::integral_constant<int, 0>{});
+      add_block(b + 1, value + run.places, std::integral_constant<int, 1>{});
+    }
   }
-  simd::unroll<chains - 1>(
+  for (; b < run.end; ++b, value += run.places) {
+    add_block(b, value, std::integral_constant<int, 0>{});
+  }
+  simd::unroll<sets * chains - 1>(
       [&](auto c) SPARSEKIT_LAMBDA_INLINE { tile_registers::add(sum, sum + (c + 1) * tile); });
   tile_registers::store(sums, sum);
 }
