@@ -56,8 +56,8 @@ void check_nm() {
       index_t turn = 0;
       for (const index_t n : {1, 2, 3, 4, 7, 8, 17, 33, 70}) {
         if (rows == 300 && n > 17) continue;
-        const edge e = both_edges[turn++ % 2];
-        if (!is_tried(turn, g.v / 2, rows)) continue;
+        const edge e = both_edges[turn / 2 % 2];
+        if (!is_tried(turn++, g.v / 2, rows)) continue;
         if (n < 8) check_product<TW, TX, TY, LX, LY>(a, packed, n, false, e, random);
         check_product<TW, TX, TY, LX, LY>(a, packed, n, true, e, random);
         check_product<TW, TX, TY, LY, LX>(a, packed, n, true, e, random);

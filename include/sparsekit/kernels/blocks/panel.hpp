@@ -154,8 +154,8 @@ struct spmm_blocks_panel {
                          sum* sums) {
     const index_t row = (chunk * a.chunk() + r0) * a.block.rows;
     for (index_t r = 0; r < (r1 - r0) * a.block.rows; ++r) {
-      // Hidden from g++, which makes a memset of zeros, `rep stos`, which takes as long as the
-      // products of ten blocks.
+      // Hidden from g++ 12, which makes a memset of zeros, inlined as `rep stos`: 9 ns for 256
+      // bytes, as long as four 2 x 4 blocks take.
       auto v = simd::rounded(lanes::zero());
       if constexpr (Product::flipped) {
         v = lanes::broadcast(-simd::shift_of_kept<Arch, typename Product::x_type>() *
@@ -179,7 +179,7 @@ struct spmm_blocks_panel {
                                           const typename Product::x_element* panel, sum* sums) {
     constexpr index_t width = Registers * lanes::width;
     const index_t unit_elements = Product::parts * width;
-    // Divisions, which for each row of blocks would take as long as a block.
+    // Known by divisions, which for each row of blocks would take as long as some of its blocks.
     const index_t cuts = a.cuts();
     const index_t rows_of_cut = a.chunk_size(chunk);
     const index_t start = a.start(chunk, 0, 0);
