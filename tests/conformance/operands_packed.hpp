@@ -179,7 +179,9 @@ struct packed_forms_operand : operand {
                       std::to_string(s.column_block) + " by " + std::to_string(s.interleave));
     }
     names.insert(names.end(), {"quads and lookup", "lookup", "bitmask"});
-    if (!sparsekit::is_narrow<T>) names.insert(names.end(), {"slices", "wide rows"});
+    if (!sparsekit::is_narrow<T>) {
+      names.insert(names.end(), {"slices", "wide rows", "slices of 32-bit columns"});
+    }
     return names;
   }
   packed_forms_operand(const problem<T>& p, placement where, int option) {
@@ -203,8 +205,10 @@ struct packed_forms_operand : operand {
       packed.bits = bit_arrays.view();
     }
     if constexpr (!sk::is_narrow<T>) {
-      if (option == shape_count + 3) {
-        const auto s = sk::pack_spmv(source.view()).value();
+      if (option == shape_count + 3 || option == shape_count + 5) {
+        const auto s =
+            sk::pack_spmv(source.view(), {.column_bytes = option == shape_count + 3 ? 2 : 4})
+                .value();
         slice_arrays.assign(s.view(), where);
         packed.spmv = slice_arrays.view();
       }
@@ -227,7 +231,7 @@ struct packed_forms_operand : operand {
             &lookup::lane_rows>
       lookup_arrays;
   relocated<true, slices, &slices::slices, &slices::words, &slices::values, &slices::columns,
-            &slices::order, &slices::long_rows>
+            &slices::short_columns, &slices::order, &slices::long_rows>
       slice_arrays;
   relocated<true, wide, &wide::starts, &wide::row_in_block, &wide::counts, &wide::columns,
             &wide::values>

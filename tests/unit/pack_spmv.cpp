@@ -130,6 +130,83 @@ TEST_CASE("a long row amid a band: the lanes of a slice are no neighbours, and a
   }
 }
 
+TEST_CASE("numbers of columns take two bytes where they fit, four where not, with the same bits") {
+  // Rows of very unlike length, entries to the last column; long rows too.
+  for (const index_t cols : {index_t{65536}, index_t{65537}}) {
+    csr_arrays<double> a{300, cols, {0}, {}, {}};
+    for (index_t r = 0; r < a.rows; ++r) {
+      const index_t n = r == 7 ? 3000 : r % 13;
+      for (index_t i = 0; i < n; ++i) {
+        a.columns.push_back(
+            static_cast<std::int32_t>(cols - 1 - (n - 1 - i) * ((r * 37) % 19 + 1)));
+        a.values.push_back(1.0 / static_cast<double>(r + i + 1));
+      }
+      a.row_ptr.push_back(static_cast<std::int32_t>(a.columns.size()));
+    }
+    const bool fits = cols == 65536;
+    const auto packed = sk::pack_spmv(view_of(a), {.column_bytes = fits ? 2 : 4}).value();
+    const auto four = sk::pack_spmv(view_of(a), {.column_bytes = 4}).value();
+    CHECK(packed.view().has_short_columns() == fits);
+    CHECK_FALSE(four.view().has_short_columns());
+    CHECK(packed.view().long_rows.size() == 1);
+    CHECK((packed.bytes().size() < four.bytes().size()) == fits);
+    CHECK(describe(sk::validate(packed.view())) == "ok");
+    std::vector<double> x(static_cast<std::size_t>(cols));
+    for (std::size_t c = 0; c < x.size(); ++c) x[c] = 1.0 / static_cast<double>(c + 3);
+    std::vector<double> y[2];
+    for (int i = 0; i < 2; ++i) {
+      y[i].assign(300, std::numeric_limits<double>::quiet_NaN());
+      const sk::identity_epilogue none;
+      const sk::kernels::call<sk::sequential_policy, sk::spmv_view<const double>, double,
+                              sk::col_major, sk::col_major, sk::identity_epilogue>
+          call{sk::seq,
+               i == 0 ? packed.view() : four.view(),
+               {x.data(), cols, 1},
+               {y[i].data(), 300, 1},
+               none,
+               {}};
+      sk::kernels::spmv_packed_slices<sk::native_arch, double>::run(call);
+    }
+    CHECK(y[0] == y[1]);
+    // Saved bytes know their width.
+    sk::buffer<std::byte> bytes;
+    REQUIRE(bytes.allocate(packed.bytes().size()));
+    std::memcpy(bytes.data(), packed.bytes().data(), static_cast<std::size_t>(bytes.size()));
+    CHECK(sk::spmv_packed<double>::view_of(bytes.view()).value().has_short_columns() == fits);
+    CHECK(sk::pack_spmv(view_of(a), {.column_bytes = 2}).has_value() == fits);
+    CHECK(sk::pack_spmv(view_of(a), {.column_bytes = 3}).error().code == sk::errc::bad_argument);
+  }
+}
+
+TEST_CASE("beyond the cache columns take two bytes, and runs with many empty lanes become lists") {
+  // Pairs of rows that alternate between two columns each: runs of which half of the lanes are
+  // empty.
+  const auto every_other = [](index_t rows) {
+    return diagonals<double>(rows, rows + 40, {0, 3, 7, 12, 20, 31}, false,
+                             [](index_t r, index_t i) { return (r + i) % 2 != 0; });
+  };
+  const auto runs_of = [](const sk::spmv_packed<double>& packed) {
+    index_t runs = 0;
+    for (const sk::spmv_slice& s : packed.view().slices) runs += s.steps() - s.list_steps();
+    return runs;
+  };
+  const auto small = every_other(2000);
+  CHECK(small.nnz() < sk::spmv_cache_bytes / 12);
+  const auto in_cache = sk::pack_spmv(view_of(small)).value();
+  CHECK_FALSE(in_cache.view().has_short_columns());
+  CHECK(runs_of(in_cache) > 0);
+  const auto large = every_other(30000);
+  CHECK(large.nnz() > sk::spmv_cache_bytes / 12);
+  const auto beyond = sk::pack_spmv(view_of(large)).value();
+  CHECK(beyond.view().has_short_columns());
+  CHECK(runs_of(beyond) == 0);
+  check_product(large, beyond.view());
+  // Full runs take fewer bytes than any list.
+  const auto band = diagonals<double>(30000, 30040, {0, 1, 2, 12, 31}, false,
+                                      [](index_t, index_t) { return false; });
+  CHECK(runs_of(sk::pack_spmv(view_of(band)).value()) > 0);
+}
+
 TEST_CASE("rows of 64-bit indices pack into the same bytes") {
   const auto a = diagonals<double>(90, 9000, {0, 1, 2, 5000, 8500}, false,
                                    [](index_t r, index_t i) { return (r + i) % 6 == 0; });

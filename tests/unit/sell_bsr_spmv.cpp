@@ -293,11 +293,24 @@ TEST_CASE("malformed SELL, BSR and packed slices are named") {
   values[static_cast<std::size_t>(12 * b.row_ptr[6] + 8)] = 1.0;
   CHECK(sk::validate(b).code == sk::errc::bad_pattern);
 
-  const auto packed = sk::pack_spmv(view_of(a)).value();
+  const auto packed = sk::pack_spmv(view_of(a), {.column_bytes = 2}).value();
   auto p = packed.view();
+  std::vector<std::uint16_t> short_list(p.short_columns.begin(), p.short_columns.end());
+  p.short_columns = short_list;
+  CHECK(sk::validate(p));
+  short_list[0] = 30;
+  CHECK(sk::validate(p).code == sk::errc::corrupt);
+  const auto four_bytes = sk::pack_spmv(view_of(a), {.column_bytes = 4}).value();
+  p = four_bytes.view();
   std::vector<std::int32_t> list(p.columns.begin(), p.columns.end());
   p.columns = list;
+  CHECK(sk::validate(p));
   list[0] = 30;
+  CHECK(sk::validate(p).code == sk::errc::corrupt);
+  list[0] = -1;
+  CHECK(sk::validate(p).code == sk::errc::corrupt);
+  p = packed.view();
+  p.columns = list;  // both
   CHECK(sk::validate(p).code == sk::errc::corrupt);
   p = packed.view();
   std::vector<sk::spmv_slice> slices(p.slices.begin(), p.slices.end());

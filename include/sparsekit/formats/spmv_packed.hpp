@@ -18,8 +18,9 @@
 //   values   `height` for each full, then each partial run; one for each uniform, then each uniform
 //            partial run; on the next cache line `height` for each list step, or one for a uniform
 //            list
-//   columns  `height` for each list step, full ones first
-//   order    row of each lane, `no_row` beyond the last; absent where rows stay in their order
+//   columns  `height` for each list step, full ones first; of 16 bits if x has at most 65536
+//   elements order    row of each lane, `no_row` beyond the last; absent where rows stay in their
+//   order
 //
 // Sorted by length (sigma windows as in SELL-C-sigma, see formats/sell.hpp), the rows of a slice
 // are about equally long. Rows far longer than the others would pad their slices: they are stored
@@ -89,7 +90,8 @@ struct spmv_view {
   array_view<const spmv_slice> slices{};
   array_view<const std::int32_t> words{};
   array_view<const value_type> values{};
-  array_view<const std::int32_t> columns{};
+  array_view<const std::int32_t> columns{};  ///< or short_columns: the other is empty
+  array_view<const std::uint16_t> short_columns{};
   array_view<const std::int32_t> order{};
   array_view<const spmv_row> long_rows{};
 
@@ -97,20 +99,45 @@ struct spmv_view {
   index_t cols() const { return shape.cols; }
   index_t nnz() const { return entries; }
   spmv_view as_const() const { return *this; }
+  /// Matrices with so many columns at most may have numbers of 16 bits.
+  static constexpr index_t most_short_columns = 65536;
+  bool has_short_columns() const { return !short_columns.empty(); }
+  index_t column_count() const {
+    return has_short_columns() ? short_columns.size() : columns.size();
+  }
+  index_t column(index_t p) const {
+    return has_short_columns() ? index_t{short_columns[p]} : index_t{columns[p]};
+  }
+  /// The stream that is there: of std::int32_t or of std::uint16_t.
+  template <class Column>
+  const Column* column_stream() const {
+    if constexpr (std::is_same_v<Column, std::uint16_t>) {
+      return short_columns.data();
+    } else {
+      return columns.data();
+    }
+  }
   // For packed_owner.
   static constexpr packed_form form = packed_form::spmv;
   static constexpr const char* object = "spmv";
   static constexpr int section_count = 6;
   static spmv_view of(const std::byte* bytes, const packed_header& h) {
-    return {.shape = extents(h.rows, h.cols),
-            .entries = h.nnz,
-            .slices = packed_section_as<spmv_slice>(bytes, h.sections[0]),
-            .words = packed_section_as<std::int32_t>(bytes, h.sections[1]),
-            .values = packed_section_as<value_type>(bytes, h.sections[2]),
-            .columns = packed_section_as<std::int32_t>(bytes, h.sections[3]),
-            .order = packed_section_as<std::int32_t>(bytes, h.sections[4]),
-            .long_rows = packed_section_as<spmv_row>(bytes, h.sections[5])};
+    spmv_view view{.shape = extents(h.rows, h.cols),
+                   .entries = h.nnz,
+                   .slices = packed_section_as<spmv_slice>(bytes, h.sections[0]),
+                   .words = packed_section_as<std::int32_t>(bytes, h.sections[1]),
+                   .values = packed_section_as<value_type>(bytes, h.sections[2]),
+                   .order = packed_section_as<std::int32_t>(bytes, h.sections[4]),
+                   .long_rows = packed_section_as<spmv_row>(bytes, h.sections[5])};
+    if (h.column_block == column_bytes_short) {
+      view.short_columns = packed_section_as<std::uint16_t>(bytes, h.sections[3]);
+    } else {
+      view.columns = packed_section_as<std::int32_t>(bytes, h.sections[3]);
+    }
+    return view;
   }
+  /// What the header's column_block says: bytes of a column number. Anything else than this: four.
+  static constexpr std::int32_t column_bytes_short = 2;
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
@@ -164,8 +191,8 @@ status slice_contents(const View& a, index_t s, index_t lanes, index_t& entries)
   }
   const index_t first = index_t{slice.column} * height;
   for (index_t p = first; p < first + slice.list_steps() * height; ++p) {
-    if (a.columns[p] < 0 || a.columns[p] >= a.cols()) {
-      return corrupt("column", p, a.columns[p], a.cols());
+    if (a.column(p) < 0 || a.column(p) >= a.cols()) {
+      return corrupt("column", p, a.column(p), a.cols());
     }
   }
   return {};
@@ -218,6 +245,9 @@ status validate(const spmv_view<T>& a) {
   if (!a.order.empty() && a.order.size() != a.slices.size() * height) {
     return corrupt("order", -1, a.order.size(), a.slices.size() * height);
   }
+  if (!a.columns.empty() && a.has_short_columns()) {
+    return corrupt("columns twice", -1, a.columns.size(), 0);
+  }
   if (status s = spmv_checks::rows_once(a); !s) return s;
   index_t word = 0;
   index_t line = 0;
@@ -232,7 +262,7 @@ status validate(const spmv_view<T>& a) {
     line += slice.lines(height);
     column += slice.list_steps();
     if (word > a.words.size() || line * height > a.values.size() ||
-        column * height > a.columns.size() || slice.uniform_list > 1) {
+        column * height > a.column_count() || slice.uniform_list > 1) {
       return corrupt("stream", s, word, a.words.size());
     }
     index_t lanes = a.rows() - s * height < height ? a.rows() - s * height : height;
@@ -243,13 +273,13 @@ status validate(const spmv_view<T>& a) {
   }
   for (index_t i = 0; i < a.long_rows.size(); ++i) {
     const spmv_row& r = a.long_rows[i];
-    if (r.count < 0 || r.column < 0 || r.column > a.columns.size() - r.count || r.value < 0 ||
+    if (r.count < 0 || r.column < 0 || r.column > a.column_count() - r.count || r.value < 0 ||
         r.value > a.values.size() - r.count) {
-      return corrupt("long row", i, r.count, a.columns.size());
+      return corrupt("long row", i, r.count, a.column_count());
     }
     for (index_t p = r.column; p < r.column + r.count; ++p) {
-      if (a.columns[p] < 0 || a.columns[p] >= a.cols()) {
-        return corrupt("column", p, a.columns[p], a.cols());
+      if (a.column(p) < 0 || a.column(p) >= a.cols()) {
+        return corrupt("column", p, a.column(p), a.cols());
       }
     }
     entries += r.count;

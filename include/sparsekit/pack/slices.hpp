@@ -52,34 +52,41 @@ class slice_steps {
     steps[n - 1].bits |= last_step;
     return {};
   }
-  /// Adds the entries of such a slice, and how many of them would be in runs. Counts nothing.
-  status look(const std::int32_t* rows, index_t& entries, index_t& in_runs) {
+  /// Adds the entries of such a slice, how many of them would be in runs, and in how many runs.
+  /// Counts nothing.
+  status look(const std::int32_t* rows, index_t& entries, index_t& in_runs, index_t& runs) {
     open(rows);
     entries += entries_;
     if (entries_ == 0 || aligned()) {
       in_runs += entries_;
+      runs += entries_ / height;
       return {};
     }
     step* steps = nullptr;
     const index_t before = steps_.size();
     if (status s = steps_.extend(entries_ + 1, steps); !s) return s;
     const index_t n = merged(steps);
-    for (index_t i = 0; i < n; ++i) in_runs += is_run(steps[i]) ? std::popcount(steps[i].bits) : 0;
+    for (index_t i = 0; i < n; ++i) {
+      if (!is_run(steps[i])) continue;
+      in_runs += std::popcount(steps[i].bits);
+      ++runs;
+    }
     steps_.shrink(before);
     return {};
   }
   void rewind() { at_ = 0; }
 
   /// Writes a slice that was counted, where its starts lead. Values that no entry fills are zero.
+  template <class Column>
   void write(const std::int32_t* rows, bool want_runs, const spmv_slice& s, std::int32_t* words,
-             T* values, std::int32_t* columns) {
+             T* values, Column* columns) {
     words += s.word;
     values += index_t{s.value} * height;
     columns += index_t{s.column} * height;
     open(rows);
     if (entries_ == 0) return;
-    list_writer list(*this, s, words + s.words() - s.partial_lists,
-                     values + s.run_lines(height) * height, columns);
+    list_writer<Column> list(*this, s, words + s.words() - s.partial_lists,
+                             values + s.run_lines(height) * height, columns);
     if (!want_runs) {
       list.write_all();
       return;
@@ -339,10 +346,11 @@ class slice_steps {
   }
 
   /// The list of a slice: the j-th entry of each lane that is in no run makes step j.
+  template <class Column>
   class list_writer {
    public:
     list_writer(const slice_steps& of, const spmv_slice& s, std::int32_t* words, T* values,
-                std::int32_t* columns)
+                Column* columns)
         : of_(of),
           full_(s.lists),
           steps_(s.list_steps()),
@@ -372,8 +380,8 @@ class slice_steps {
         column[l] = of_.a_.columns.data() + of_.begin_[l];
       }
       for (index_t j = 0; j < full_; ++j) {
-        std::int32_t* const to = columns_ + j * height;
-        for (index_t l = 0; l < height; ++l) to[l] = static_cast<std::int32_t>(column[l][j]);
+        Column* const to = columns_ + j * height;
+        for (index_t l = 0; l < height; ++l) to[l] = static_cast<Column>(column[l][j]);
       }
       for (index_t j = 0; j < full_ && !uniform_; ++j) {
         T* const to = values_ + j * height;
@@ -389,8 +397,8 @@ class slice_steps {
     void close() {
       for (index_t j = full_; j < steps_; ++j) {
         const auto bits = static_cast<std::uint32_t>(words_[j - full_]);
-        std::int32_t* const to = columns_ + j * height;
-        const std::int32_t some = to[std::bit_width(bits) - 1];
+        Column* const to = columns_ + j * height;
+        const Column some = to[std::bit_width(bits) - 1];
         for (index_t l = 0; l < height; ++l) {
           if ((bits & (1u << l)) == 0) to[l] = some;
         }
@@ -399,7 +407,7 @@ class slice_steps {
 
    private:
     void put_one(index_t l, index_t j, index_t entry) {
-      columns_[j * height + l] = static_cast<std::int32_t>(of_.a_.columns[entry]);
+      columns_[j * height + l] = static_cast<Column>(of_.a_.columns[entry]);
       values_[uniform_ ? 0 : j * height + l] = of_.a_.values[entry];
       if (j >= full_) words_[j - full_] |= static_cast<std::int32_t>(1u << l);
     }
@@ -410,7 +418,7 @@ class slice_steps {
     bool uniform_;
     std::int32_t* words_;
     T* values_;
-    std::int32_t* columns_;
+    Column* columns_;
     index_t listed_[height] = {};
   };
 

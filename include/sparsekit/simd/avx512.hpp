@@ -30,6 +30,11 @@ struct lanes<arch::avx512, float> : xsimd_lanes<float, xsimd::avx512bw> {
     if constexpr (SPARSEKIT_HAS_AVX512_FP16 && std::is_same_v<Index, std::int32_t>) {
       return gather(__mmask16(0xffff), p, index);
     }
+    if constexpr (SPARSEKIT_HAS_AVX512_FP16 && std::is_same_v<Index, std::uint16_t>) {
+      const __m256i at = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index));
+      return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), __mmask16(0xffff),
+                                      _mm512_cvtepu16_epi32(at), p, 4);
+    }
     const __m256 low = _mm256_setr_m128(gather4(p, index), gather4(p, index + 4));
     const __m256 high = _mm256_setr_m128(gather4(p, index + 8), gather4(p, index + 12));
     return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
@@ -133,6 +138,11 @@ struct lanes<arch::avx512, double> : xsimd_lanes<double, xsimd::avx512bw> {
   static SPARSEKIT_INLINE reg gather(const double* p, const Index* index) {
     if constexpr (SPARSEKIT_HAS_AVX512_FP16 && std::is_same_v<Index, std::int32_t>) {
       return gather(__mmask8(0xff), p, index);
+    }
+    if constexpr (SPARSEKIT_HAS_AVX512_FP16 && std::is_same_v<Index, std::uint16_t>) {
+      const __m128i at = _mm_loadu_si128(reinterpret_cast<const __m128i*>(index));
+      return _mm512_mask_i32gather_pd(_mm512_setzero_pd(), __mmask8(0xff),
+                                      _mm256_cvtepu16_epi32(at), p, 8);
     }
     return _mm512_insertf64x4(_mm512_castpd256_pd512(gather4(p, index)), gather4(p, index + 4), 1);
   }

@@ -29,12 +29,12 @@ SPARSEKIT_INLINE void for_each_slice_entry(const spmv_view<const T>& a, const sp
   for (int i = 0; i < slice.uniform_partial; ++i) run(true, true);
   if (slice.list_steps() == 0) return;
   value = a.values.data() + (slice.value + slice.run_lines(height)) * height;
-  const std::int32_t* column = a.columns.data() + index_t{slice.column} * height;
+  index_t column = index_t{slice.column} * height;
   for (index_t i = 0; i < slice.list_steps(); ++i) {
     const std::uint32_t bits =
         i < slice.lists ? ~std::uint32_t{0} : static_cast<std::uint32_t>(*word++);
     for (index_t l = 0; l < height; ++l) {
-      if (bits >> l & 1) f(l, index_t{column[l]}, slice.uniform_list != 0 ? *value : value[l]);
+      if (bits >> l & 1) f(l, a.column(column + l), slice.uniform_list != 0 ? *value : value[l]);
     }
     column += height;
     if (slice.uniform_list == 0) value += height;
@@ -82,7 +82,7 @@ struct spmm_packed_slices {
         for (const spmv_row& r : a.long_rows) {
           T sum[width] = {};
           for (index_t p = 0; p < r.count; ++p) {
-            add(sum, index_t{a.columns[r.column + p]}, a.values[r.value + p]);
+            add(sum, a.column(r.column + p), a.values[r.value + p]);
           }
           put(sum, r.row);
         }

@@ -15,7 +15,7 @@ namespace kernels {
 inline constexpr index_t spmv_prefetch_bytes = 4096;
 
 /// The streams of one slice, as its steps consume them, and its sums. Two chains of FMAs hide latency.
-template <class Lanes, class T, bool Far>
+template <class Lanes, class T, bool Far, class Column>
 struct spmv_slice_sums {
   static constexpr index_t height = spmv_view<T>::height;
   static constexpr int registers = static_cast<int>(height) / Lanes::width;
@@ -24,14 +24,15 @@ struct spmv_slice_sums {
   const T* x;
   const std::int32_t* word;
   const T* value;
-  const std::int32_t* column;
+  const Column* column;
   reg sum[2][registers];
 
-  SPARSEKIT_INLINE spmv_slice_sums(const spmv_view<const T>& a, const spmv_slice& s, const T* x_data)
+  SPARSEKIT_INLINE spmv_slice_sums(const spmv_view<const T>& a, const spmv_slice& s,
+                                   const T* x_data)
       : x(x_data),
         word(a.words.data() + s.word),
         value(a.values.data() + index_t{s.value} * height),
-        column(a.columns.data() + index_t{s.column} * height) {
+        column(a.template column_stream<Column>() + index_t{s.column} * height) {
     simd::unroll<registers>([&](auto k) SPARSEKIT_LAMBDA_INLINE {
       sum[0][k] = Lanes::zero();
       sum[1][k] = Lanes::zero();
@@ -81,7 +82,7 @@ struct spmv_slice_sums {
     if constexpr (!Uniform) simd::prefetch_ahead(value, spmv_prefetch_bytes);
     simd::prefetch_ahead(column, spmv_prefetch_bytes);
     simd::unroll<registers>([&](auto k) SPARSEKIT_LAMBDA_INLINE {
-      const std::int32_t* at = column + k * Lanes::width;
+      const Column* at = column + k * Lanes::width;
       reg xs = Far ? Lanes::gather_far(x, at) : Lanes::gather(x, at);
       if constexpr (Partial) xs = Lanes::keep(bits >> (k * Lanes::width), xs);
       const reg v = Uniform ? Lanes::broadcast(*value) : Lanes::load(value + k * Lanes::width);
@@ -92,11 +93,11 @@ struct spmv_slice_sums {
   }
 };
 
-template <class Lanes, bool Far, class T, class Epilogue>
+template <class Lanes, bool Far, class Column, class T, class Epilogue>
 SPARSEKIT_INLINE void spmv_packed_slice(const spmv_view<const T>& a, const T* x,
                                         dense_view<T, col_major> y, const Epilogue& epilogue,
                                         index_t s) {
-  using sums = spmv_slice_sums<Lanes, T, Far>;
+  using sums = spmv_slice_sums<Lanes, T, Far, Column>;
   constexpr index_t height = sums::height;
   const spmv_slice& slice = a.slices[s];
   sums r(a, slice, x);
@@ -137,14 +138,14 @@ SPARSEKIT_INLINE void spmv_packed_slice(const spmv_view<const T>& a, const T* x,
 
 /// Slices [s0, s1). Not inlined, and the view by value: where the compiler saw references into the call,
 /// it read them anew after every store, 15 cycles a slice (g++ 12).
-template <class Lanes, bool Far, class T, class Epilogue>
+template <class Lanes, bool Far, class Column, class T, class Epilogue>
 SPARSEKIT_NOINLINE void spmv_packed_range(const spmv_view<const T> a, const T* x,
                                           dense_view<T, col_major> y, const Epilogue& epilogue,
                                           index_t s0, index_t s1) {
-  for (index_t s = s0; s < s1; ++s) spmv_packed_slice<Lanes, Far, T>(a, x, y, epilogue, s);
+  for (index_t s = s0; s < s1; ++s) spmv_packed_slice<Lanes, Far, Column, T>(a, x, y, epilogue, s);
 }
 
-template <class Lanes, bool Far, class Call>
+template <class Lanes, bool Far, class Column, class Call>
 void spmv_packed_run(const Call& c, const spmv_view<const typename Call::value_type>& a) {
   using T = typename Call::value_type;
   const index_t slices = a.slices.size();
@@ -179,7 +180,8 @@ void spmv_packed_run(const Call& c, const spmv_view<const typename Call::value_t
   const row_cut row_cuts(a.nnz());
   const auto dot = [&](const spmv_row& row, index_t begin, index_t end) {
     return sparse_dot<Lanes>(a.values.data() + row.value + begin,
-                             a.columns.data() + row.column + begin, end - begin, c.x.data());
+                             a.template column_stream<Column>() + row.column + begin, end - begin,
+                             c.x.data());
   };
   row_pieces<T> pieces;
   constexpr bool parallel =
@@ -193,7 +195,8 @@ void spmv_packed_run(const Call& c, const spmv_view<const typename Call::value_t
   const index_t tasks = slice_tasks + row_tasks;
   run_tasks(c.policy, tasks + pieces.count, [&](index_t task, index_t) {
     if (task < slice_tasks) {
-      spmv_packed_range<Lanes, Far, T>(a, c.x.data(), c.y, c.epilogue, cut(task), cut(task + 1));
+      spmv_packed_range<Lanes, Far, Column, T>(a, c.x.data(), c.y, c.epilogue, cut(task),
+                                               cut(task + 1));
       return;
     }
     if (task >= tasks) {
@@ -225,10 +228,13 @@ struct spmv_packed_slices : spmv_kernel {
 
   template <class Call>
   static void run(const Call& c) {
-    if (c.a.cols() * index_t{sizeof(T)} > spmv_far_bytes) {
-      spmv_packed_run<lanes, true>(c, c.a);
+    static_assert(spmv_view<T>::most_short_columns * index_t{sizeof(T)} <= spmv_far_bytes);
+    if (c.a.has_short_columns()) {
+      spmv_packed_run<lanes, false, std::uint16_t>(c, c.a);
+    } else if (c.a.cols() * index_t{sizeof(T)} > spmv_far_bytes) {
+      spmv_packed_run<lanes, true, std::int32_t>(c, c.a);
     } else {
-      spmv_packed_run<lanes, false>(c, c.a);
+      spmv_packed_run<lanes, false, std::int32_t>(c, c.a);
     }
   }
 };
