@@ -25,8 +25,12 @@ struct choose_options {
   column_counts columns{64};
   /// The most bytes that the packed forms may take together; 0: no limit.
   index_t max_bytes = 0;
-  /// Constants of this machine, from calibrate() or load_calibration(); null, or of another machine or ISA:
-  /// the library's own (then reason() says so).
+  /// What to choose for: forms and their cuts suit it, and run everywhere. choose(sk::measure, ...)
+  /// needs `native`.
+  pack_target target = pack_target::native;
+  /// Constants of this machine, from calibrate() or load_calibration(); null, or of another machine
+  /// or ISA: the library's own (then reason() says so). With a target that is not this program's
+  /// ISA, of any machine of it.
   const sparsekit::v0::calibration* calibration = nullptr;
   /// choose(sk::measure, ...): where times are kept and looked up, and how it measures.
   choose_cache* cache = nullptr;
@@ -40,14 +44,11 @@ inline constexpr measure_t measure{};
 /// The work of choose(), which only it may do to a chosen_matrix.
 template <class T>
 class chooser {
-  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>,
-                "choose() decides for f32 and f64");
-
  public:
   using csr = csr_view<const T, std::int32_t, std::int64_t>;
 
   template <class Flags = flags_tag>
-  static status check(const choose_options& options) {
+  static status check(const choose_options& options, bool timed) {
     const auto bad = [](const char* detail, index_t got, index_t allowed) {
       return status{.code = errc::bad_argument, .object = "choose", .detail = detail, .got = got,
                     .allowed = allowed};
@@ -55,6 +56,10 @@ class chooser {
     if (options.max_bytes < 0) return bad("max_bytes", options.max_bytes, 0);
     if (options.columns.empty()) return bad("number of column counts", 0, 1);
     if (options.columns.bad() < 1) return bad("columns", options.columns.bad(), 1);
+    if (timed && packing::resolved(options.target) != packing::resolved(pack_target::native)) {
+      return status{
+          .code = errc::unsupported, .object = "choose", .detail = "measuring for another target"};
+    }
     return {};
   }
 
@@ -64,13 +69,18 @@ class chooser {
                                       const choose_options& options, bool timed) {
     chosen_matrix<T> c;
     c.columns_ = options.columns;
-    const bool foreign = options.calibration != nullptr && !is_native(*options.calibration);
+    c.target_ = packing::resolved(options.target);
+    const bool foreign =
+        options.calibration != nullptr && !plan::is_for(*options.calibration, c.target_);
     c.constants_ = options.calibration != nullptr && !foreign
                        ? options.calibration->template constants<T>()
-                       : default_constants<native_arch, T>();
-    const cost_model<T> model(c.constants_);
+                       : constants_for<T>(c.target_);
+    const cost_model<T> model(c.constants_, c.target_);
     if (timed) {  // the model's bounds are not trusted
-      if (status s = count_pattern(a, options.columns.least() <= 3, c.statistics_); !s) return s;
+      if (status s =
+              count_pattern(a, plan::few_matter<T>(options.columns), c.statistics_, c.target_);
+          !s)
+        return s;
     } else {
       if (status s = survey_pattern(a, options.columns, model, zeros, c.statistics_); !s) return s;
       // Little memory may leave nothing but dense weights.
@@ -82,7 +92,7 @@ class chooser {
     form_set exact;  // forms that are packed, so that their bytes are known
     const auto pack_one = [&](candidate& k) {
       if (exact.has(k.choice.kind)) return status{};
-      if (status s = c.forms_.pack_form(k.choice, a, make_dense); !s) return s;
+      if (status s = c.forms_.pack_form(k.choice, a, make_dense, c.target_); !s) return s;
       k.bytes = c.forms_.bytes(k.choice.kind);
       exact.add(k.choice.kind);
       return status{};
@@ -202,7 +212,7 @@ result<chosen_matrix<std::remove_cv_t<U>>> choose_dense(const dense_view<U, Layo
                                                         const choose_options& options, bool timed) {
   using T = std::remove_cv_t<U>;
   if (status s = validate(w, "w"); !s) return s;
-  if (status s = chooser<T>::check(options); !s) return s;
+  if (status s = chooser<T>::check(options, timed); !s) return s;
   csr_matrix<T, std::int32_t, std::int64_t> csr;
   if (status s = csr_matrix<T, std::int32_t, std::int64_t>::from_dense(w).get(csr); !s) return s;
   return chooser<T>::run(csr.view(), stored_zeros::none, [&] { return pack_dense(w); }, options, timed);
@@ -213,7 +223,7 @@ result<chosen_matrix<std::remove_cv_t<U>>> choose_csr(const csr_view<U, Index, O
                                                       const choose_options& options, bool timed) {
   using T = std::remove_cv_t<U>;
   if (status s = validate(a); !s) return s;
-  if (status s = chooser<T>::check(options); !s) return s;
+  if (status s = chooser<T>::check(options, timed); !s) return s;
   csr_matrix<T, std::int32_t, std::int64_t> csr;
   if (status s = to_csr<std::int32_t, std::int64_t>(unchecked, a).get(csr); !s) return s;
   const auto view = csr.view();

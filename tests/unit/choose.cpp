@@ -190,6 +190,51 @@ TEST_CASE("a calibration decides; one of another machine does not, and reason() 
   CHECK(foreign.form_for(64) == sk::choose(view, {.columns = {64}}).value().form_for(64));
 }
 
+TEST_CASE("a target decides how forms are cut; the result multiplies here all the same") {
+  const auto w = weights(96, 300, 0.2, 8);
+  const sk::dense_view view(w.data(), 96, 300);
+  const sk::pack_target here = sk::packing::resolved(sk::pack_target::native);
+  for (const sk::pack_target target : {sk::pack_target::scalar, sk::pack_target::avx2,
+                                       sk::pack_target::avx512, sk::pack_target::neon}) {
+    CAPTURE(sk::name_of(target));
+    const sk::choose_options options{.columns = {1, 64}, .target = target};
+    const auto p = sk::choose(view, options).value();
+    CHECK(p.target() == target);
+    const bool named =
+        p.reason().find(std::string("; for ") + sk::name_of(target)) != std::string::npos;
+    CHECK(named == (target != here));
+    CHECK(wrong_elements(p, w, 1) == 0);
+    CHECK(wrong_elements(p, w, 64) == 0);
+    const sk::cost_machine machine = sk::cost_machine::of(target);
+    if (p.forms().held().has(sk::form::lookup)) {
+      const auto bytes = p.forms().packed(sk::form::lookup).view().lookup.window_bytes;
+      CHECK(bytes == (target == sk::pack_target::avx2 ? 64 : 128));
+    }
+    if (p.forms().held().has(sk::form::quads)) {
+      const auto quads = p.forms().packed(sk::form::quads).view().quads;
+      CHECK(quads.column_block == machine.quad_column_block(quads.interleave));
+    }
+    // What is measured here says nothing about another ISA.
+    if (target != here) {
+      CHECK(sk::choose(sk::measure, view, options).error().code == sk::errc::unsupported);
+      // A calibration of that ISA does, whatever the machine; one of this does not.
+      sk::calibration c = sk::default_calibration();
+      CHECK(sk::choose(view, {.columns = {64}, .target = target, .calibration = &c})
+                .value()
+                .reason()
+                .find("default constants") != std::string::npos);
+      c.isa = sk::name_of(target);
+      c.machine ^= 1;
+      for (auto& regime : c.f32.of[0]) std::fill(std::begin(regime), std::end(regime), 0.0);
+      const auto dense =
+          sk::choose(view, {.columns = {64}, .target = target, .calibration = &c}).value();
+      CHECK(dense.has_dense());
+      CHECK(dense.reason().find("default constants") == std::string::npos);
+    }
+  }
+  CHECK(sk::choose(view, {.columns = {64}}).value().target() == here);
+}
+
 TEST_CASE("limits and bad arguments") {
   const auto w = weights(96, 200, 0.3, 4);
   const sk::dense_view<const float> view(w.data(), 96, 200);

@@ -111,7 +111,7 @@ TEST_CASE("slots of quads and of window lookup are those of the whole pattern, a
       CHECK(about(s.quad_slots, exact(m).quad_slots));
       if (zeros > 0.5) CHECK(s.list_slots == exact(m).list_slots);
       // The survey counts them only where they could win, which depends on the ISA.
-      if (s.lookup_slots == 0) REQUIRE(sk::plan::count_lookup<float>(m.view(), s, 2));
+      if (s.lookup_slots == 0) REQUIRE(sk::plan::count_lookup<float>(m.view(), sk::pack_target::native, s, 2));
       CAPTURE(exact(m).lookup_slots);
       CHECK(about(s.lookup_slots, exact(m).lookup_slots));
     }
@@ -134,7 +134,7 @@ TEST_CASE("entries in few rows only: samples that meet none of them say nothing"
   sk::pattern_statistics s;
   s.shape = a.shape;
   s.nnz = a.nnz();
-  REQUIRE(sk::plan::count_lookup<float>(a, s, 2));
+  REQUIRE(sk::plan::count_lookup<float>(a, sk::pack_target::native, s, 2));
   CHECK(s.lookup_slots >= size);
   REQUIRE(sk::survey_pattern(a, {1}, sk::cost_model<float>::native(), sk::stored_zeros::none, s));
   CHECK((s.lookup_slots == 0 || s.lookup_slots >= size));

@@ -240,6 +240,16 @@ TEST_CASE(
   const auto flat = weights<float>(16, 3000, 0.05, 11);
   CHECK(is_wide(flat, {16}, sk::pack_target::avx2));
   CHECK_FALSE(is_wide(flat, {16}, sk::pack_target::neon));
+  // Windows for one column: two registers of AVX-512, as small as possible where there is no lookup
+  // in two registers, whoever packs.
+  const auto window = [&](sk::pack_target target) {
+    return sk::pack(view_of(dense), {.columns = {1, 64}, .target = target})
+        .value()
+        .view()
+        .lookup.window_bytes;
+  };
+  CHECK(window(sk::pack_target::avx2) == 64);
+  CHECK(window(sk::pack_target::avx512) == 128);
   // Few columns and many: one form each.
   const auto both = sk::pack(view_of(sparse), {.columns = {1, 128}}).value();
   rng random(9);

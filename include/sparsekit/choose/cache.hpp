@@ -54,7 +54,7 @@ std::uint64_t measure_key(const pattern_statistics& s, const column_counts& colu
                           const candidate_list& list) {
   hash_state h;
   for (const char* c = native_arch::name; *c != 0; ++c) h.add(static_cast<std::uint64_t>(*c));
-  h.add(std::uint64_t{sizeof(T)});
+  h.add(static_cast<std::uint64_t>(packed_type_of<T>));
   for (const index_t v : {s.shape.rows, s.shape.cols, s.nnz, s.kept_rows, s.kept_columns,
                           s.quad_slots, s.lookup_slots, s.list_slots, s.run_slots}) {
     h.add(v);

@@ -1,11 +1,12 @@
 // calibrate(): measures this machine, so that the cost model's constants are its own.
 //
-//   const sk::calibration here = sk::calibrate().value();                    // 40 s on one core
-//   save(sk::save_calibration(here));                                        // text; load_calibration() reads it
+//   const sk::calibration here = sk::calibrate().value();                    // f32 and f64: 40 s
+//   on one core const sk::calibration eight = sk::calibrate<std::int8_t>().value();      // the
+//   types that are named save(sk::save_calibration(here)); // text; load_calibration() reads it
 //   auto P = sk::choose(dense, {.columns = {64}, .calibration = &here}).value();
 //
-// Generated matrices of all patterns are packed in every form that fits and timed; the constants are fitted to
-// these timings (plan/fit.hpp).
+// Generated matrices of all patterns are packed in every form that fits and timed; the constants
+// are fitted to these timings (plan/fit.hpp).
 #pragma once
 
 #include "../plan/calibration.hpp"
@@ -18,7 +19,7 @@ namespace sparsekit {
 inline namespace v0 {
 
 struct calibrate_options {
-  double seconds = 40;           ///< for both types together
+  double seconds = 40;           ///< for all types together
   std::uint64_t seed = 1;        ///< of the generated matrices
   index_t most_elements = 1 << 22;  ///< rows times columns
   double most_work = 1 << 27;       ///< that times columns of X: more takes its time in proportion
@@ -29,7 +30,8 @@ SPARSEKIT_EXEC_BEGIN_IN_V0
 namespace plan {
 
 /// Sides from 16 to 4096, small ones as likely as large ones.
-inline sample random_sample(sample_random& random, index_t most_elements) {
+template <class T>
+sample random_sample(sample_random& random, index_t most_elements) {
   const auto side = [&] {
     const double s = 16 * std::exp2(8 * random.uniform());
     return static_cast<index_t>(s);
@@ -53,7 +55,10 @@ inline sample random_sample(sample_random& random, index_t most_elements) {
     g.zeros = 1 - static_cast<double>(n) / static_cast<double>(m);
   } else if (pick < 0.87) {
     g.pattern = sample_pattern::blocks;
-    g.shared = {one_to_16[2 + random.below(3)], one_to_16[random.below(5)]};
+    constexpr index_t height = block_shapes<T>::first_height;
+    constexpr index_t width = block_shapes<T>::first_width;
+    g.shared = {one_to_16[height + random.below(5 - height)],
+                one_to_16[width + random.below(5 - width)]};
   } else if (pick < 0.95) {
     g.pattern = sample_pattern::structured;
   } else {
@@ -73,7 +78,7 @@ status time_samples(const calibrate_options& options, double seconds, F&& f, End
   sample_random random{options.seed};
   const cost_model<T> model = cost_model<T>::native();
   while (std::chrono::duration<double>(clock::now() - begin).count() < seconds) {
-    const sample g = random_sample(random, options.most_elements);
+    const sample g = random_sample<T>(random, options.most_elements);
     csr_matrix<T, std::int32_t, std::int64_t> matrix;
     if (status s = make_sample<T>(g).get(matrix); !s) return s;
     const auto a = matrix.view();
@@ -101,7 +106,9 @@ status time_samples(const calibrate_options& options, double seconds, F&& f, End
       for (const candidate& c : list) {
         // Forms for few columns take their time with many, in proportion to them.
         const form k = c.choice.kind;
-        if ((k == form::slices || k == form::lookup || k == form::bitmask) && n > 16) continue;
+        const bool few = k == form::slices ||
+                         (has_form<T, form::quads> && (k == form::lookup || k == form::bitmask));
+        if (few && n > 16) continue;
         if (k == form::wide && n == 1) continue;  // a loop of its own, for calls that have nothing else
         timed.add(k);
       }
@@ -119,23 +126,23 @@ status time_samples(const calibrate_options& options, double seconds, F&& f, End
 }
 
 template <class T>
-status calibrate_type(const calibrate_options& options, cost_constants& c) {
+status calibrate_type(const calibrate_options& options, double seconds, cost_constants& c) {
   growing_buffer<cost_sample> samples;
   growing_buffer<index_t> ends;
-  const auto add = [&](const form_choice& f, const pattern_statistics& stats, index_t n, double us) {
-    const cost_terms t = cost_model<T>::terms_of(f, stats, n);
+  const cost_model<T> model = cost_model<T>::native();
+  const auto add = [&](const form_choice& f, const pattern_statistics& stats, index_t n,
+                       double us) {
+    const cost_terms t = model.terms_of(f, stats, n);
     return samples.push_back({f.kind, t.regime, t.count, us});
   };
   const auto end_of_case = [&] { return ends.push_back(samples.size()); };
-  if (status s = time_samples<T>(options, options.seconds / 2, add, end_of_case); !s) return s;
+  if (status s = time_samples<T>(options, seconds, add, end_of_case); !s) return s;
   return fit_cost_constants({samples.data(), samples.size()}, {ends.data(), ends.size()},
                             default_constants<native_arch, T>(), c);
 }
 
-}  // namespace plan
-
-/// Measures this machine. Errors: seconds that are not positive, out of memory.
-inline result<calibration> calibrate(const calibrate_options& options = {}) {
+template <class... Types>
+result<calibration> calibrate_types(const calibrate_options& options) {
   if (!(options.seconds > 0) || options.most_elements < 256) {
     const bool time = !(options.seconds > 0);
     return status{.code = errc::bad_argument, .object = "calibrate",
@@ -143,12 +150,28 @@ inline result<calibration> calibrate(const calibrate_options& options = {}) {
                   .got = time ? static_cast<index_t>(options.seconds) : options.most_elements,
                   .allowed = time ? 1 : 256};
   }
-  calibration c;
-  c.isa = native_arch::name;
-  c.machine = machine_id();
-  if (status s = plan::calibrate_type<float>(options, c.f32); !s) return s;
-  if (status s = plan::calibrate_type<double>(options, c.f64); !s) return s;
+  calibration c = default_calibration();
+  status s;
+  const double each = options.seconds / static_cast<double>(sizeof...(Types));
+  const auto measure_type = [&]<class T>(T*) {
+    if (s) s = plan::calibrate_type<T>(options, each, c.template constants<T>());
+  };
+  (measure_type(static_cast<Types*>(nullptr)), ...);
+  if (!s) return s;
   return c;
+}
+
+}  // namespace plan
+
+/// Measures this machine with weights of these types, f32 and f64 unless named; others keep the
+/// library's constants. Errors: seconds that are not positive, out of memory.
+template <class... Types>
+result<calibration> calibrate(const calibrate_options& options = {}) {
+  if constexpr (sizeof...(Types) == 0) {
+    return calibrate<float, double>(options);
+  } else {
+    return plan::calibrate_types<Types...>(options);
+  }
 }
 
 SPARSEKIT_EXEC_END_IN_V0

@@ -47,7 +47,7 @@ class chosen_matrix {
   template <class Flags = flags_tag>
   double microseconds(form f, index_t n) const {
     const candidate* c = candidates_.find(f);
-    const cost_model<T> model(constants_);
+    const cost_model<T> model(constants_, target_);
     if (c == nullptr) return f == form::dense ? model.predict({form::dense}, statistics_, n) : 1e300;
     for (int i = 0; i < columns_.size(); ++i) {
       if (columns_[i] == n) return c->us[i];
@@ -57,7 +57,7 @@ class chosen_matrix {
   /// The share of scattered zeros from which sparse should beat dense for this shape and n columns: 1 if never.
   template <class Flags = flags_tag>
   double break_even(index_t n) const {
-    return cost_model<T>(constants_).break_even(shape(), n);
+    return cost_model<T>(constants_, target_).break_even(shape(), n);
   }
   /// Why, in a sentence.
   const std::string& reason() const { return reason_; }
@@ -81,6 +81,8 @@ class chosen_matrix {
     return text;
   }
   const column_counts& columns() const { return columns_; }
+  /// What it was chosen and cut for; every ISA multiplies it.
+  pack_target target() const { return target_; }
   const pattern_statistics& statistics() const { return statistics_; }
 
  private:
@@ -112,6 +114,7 @@ class chosen_matrix {
   column_counts columns_;
   form of_[column_counts::most_counts] = {};        ///< for each of the column counts
   index_t last_[column_counts::most_counts] = {};   ///< the most columns that run on it
+  pack_target target_ = pack_target::native;
   cost_constants constants_{};
   candidate_list candidates_;
   packed_forms<T> forms_;

@@ -5,6 +5,7 @@
 #include "../convert/to_dense.hpp"
 #include "../multiply.hpp"
 #include "../pack/bitmask.hpp"
+#include "../pack/blocks.hpp"
 #include "../pack/dense.hpp"
 #include "../pack/nm.hpp"
 #include "../pack/pack.hpp"
@@ -15,12 +16,20 @@
 namespace sparsekit {
 inline namespace v0 {
 
+/// A form that weights of a type are never packed in (forms_of).
+struct no_packed_form {};
+
 /// The packed forms of one matrix. Move-only. Which forms are there is `held()`.
 template <class T>
 class packed_forms {
+  template <form F, class Packed>
+  using if_has = std::conditional_t<has_form<T, F>, Packed, no_packed_form>;
+
  public:
-  using csr = csr_matrix<T, std::int32_t, std::int64_t>;
-  using bsr = bsr_matrix<T, std::int32_t, std::int64_t>;
+  using csr = if_has<form::csr, csr_matrix<T, std::int32_t, std::int64_t>>;
+  using bsr =
+      std::conditional_t<is_narrow<T>, packed_blocks<T>, bsr_matrix<T, std::int32_t, std::int64_t>>;
+  using removed = if_has<form::structured, packed_structured<T>>;
 
   form_set held() const { return held_; }
   const packed_dense<T>& dense() const { return dense_; }
@@ -29,7 +38,7 @@ class packed_forms {
     return f == form::quads ? quads_ : f == form::wide ? wide_ : f == form::lookup ? lookup_ : slices_;
   }
   const packed_nm<T>& nm() const { return nm_; }
-  const packed_structured<T>& structured() const { return structured_; }
+  const removed& structured() const { return structured_; }
   const bsr& blocks() const { return bsr_; }
   const csr& rows() const { return csr_; }
   const bitmask_matrix<T>& bits() const { return bits_; }
@@ -44,21 +53,28 @@ class packed_forms {
       case form::lookup:
       case form::slices: return packed(f).bytes();
       case form::nm: return nm_.bytes().size();
-      case form::structured: {
-        const auto v = structured_.view();
-        const auto& r = v.rest;
-        return (v.kept_rows.size() + v.kept_columns.size()) * 4 +
-               r.values.size() * index_t{sizeof(T)} + r.columns.size() + r.places.size();
-      }
-      case form::bsr: {
-        const auto v = bsr_.view();
-        return v.row_ptr.size() * 8 + v.columns.size() * 4 + v.pattern.size() * 8 +
-               v.values.size() * index_t{sizeof(T)};
-      }
-      case form::csr: {
-        const auto v = csr_.view();
-        return v.row_ptr.size() * 8 + v.nnz() * index_t{4 + sizeof(T)};
-      }
+      case form::structured:
+        if constexpr (has_form<T, form::structured>) {
+          const auto v = structured_.view();
+          const auto& r = v.rest;
+          return (v.kept_rows.size() + v.kept_columns.size()) * 4 +
+                 r.values.size() * index_t{sizeof(T)} + r.columns.size() + r.places.size();
+        }
+        return 0;
+      case form::bsr:
+        if constexpr (is_narrow<T>) {
+          return bsr_.bytes().size();
+        } else {
+          const auto v = bsr_.view();
+          return v.row_ptr.size() * 8 + v.columns.size() * 4 + v.pattern.size() * 8 +
+                 v.values.size() * index_t{sizeof(T)};
+        }
+      case form::csr:
+        if constexpr (has_form<T, form::csr>) {
+          const auto v = csr_.view();
+          return v.row_ptr.size() * 8 + v.nnz() * index_t{4 + sizeof(T)};
+        }
+        return 0;
       case form::bitmask: return bits_.bytes().size();
     }
     return 0;
@@ -69,12 +85,12 @@ class packed_forms {
     return total;
   }
 
-  /// Packs one form of a valid CSR matrix. `make_dense()` gives the packed dense weights: the caller has them,
-  /// or makes them of the entries.
+  /// Packs one form of a valid CSR matrix, cut as suits `target`. `make_dense()` gives the packed
+  /// dense weights: the caller has them, or makes them of the entries.
   template <class MakeDense, class Flags = flags_tag>
   status pack_form(const form_choice& f, const csr_view<const T, std::int32_t, std::int64_t>& a,
-                   MakeDense&& make_dense) {
-    if (status s = pack_one(f, a, make_dense); !s) return s;
+                   MakeDense&& make_dense, pack_target target = pack_target::native) {
+    if (status s = pack_one(f, a, make_dense, target); !s) return s;
     held_.add(f.kind);
     return {};
   }
@@ -86,7 +102,9 @@ class packed_forms {
       case form::lookup: lookup_ = packed_matrix<T>(); break;
       case form::slices: slices_ = packed_matrix<T>(); break;
       case form::nm: nm_ = packed_nm<T>(); break;
-      case form::structured: structured_ = packed_structured<T>(); break;
+      case form::structured:
+        structured_ = removed();
+        break;
       case form::bsr: bsr_ = bsr(); break;
       case form::csr: csr_ = csr(); break;
       case form::bitmask: bits_ = bitmask_matrix<T>(); break;
@@ -95,61 +113,77 @@ class packed_forms {
   }
 
  private:
+  using source = csr_view<const T, std::int32_t, std::int64_t>;
+
   template <class MakeDense, class Flags = flags_tag>
-  status pack_one(const form_choice& f, const csr_view<const T, std::int32_t, std::int64_t>& a,
-                  MakeDense&& make_dense) {
+  status pack_one(const form_choice& f, const source& a, MakeDense&& make_dense,
+                  pack_target target) {
     switch (f.kind) {
       case form::dense: return make_dense().get(dense_);
       case form::quads: {
+        if constexpr (!has_form<T, form::quads>) break;
         quad_matrix<T> q;
-        const quad_shape cut{512, plan::quad_column_block(f.interleave), f.interleave};
+        const index_t columns = cost_machine::of(target).quad_column_block(f.interleave);
+        const quad_shape cut{512, columns, f.interleave};
         if (status s = pack_quads(seq, a, cut).get(q); !s) return s;
         quads_ = packed_matrix<T>(a.shape, a.nnz(), std::move(q));
         return {};
       }
       case form::lookup: {
         lookup_matrix<T> l;
-        if (status s = pack_lookup(unchecked, a).get(l); !s) return s;
+        if (status s = pack_lookup(unchecked, a, {.target = target}).get(l); !s) return s;
         lookup_ = packed_matrix<T>(a.shape, a.nnz(), {}, std::move(l));
-        return {};
-      }
-      case form::slices: {
-        spmv_packed<T> p;
-        if (status s = pack_spmv(unchecked, a).get(p); !s) return s;
-        slices_ = packed_matrix<T>(a.shape, a.nnz(), {}, {}, std::move(p));
         return {};
       }
       case form::nm: {
         nm_matrix<T> m;
-        using rows = convert::csr_rows<std::remove_cvref_t<decltype(a)>>;
+        using rows = convert::csr_rows<source>;
         if (status s = convert::nm_from_rows<T>(a.shape, f.group, rows{a}).get(m); !s) return s;
         return pack(unchecked, m.view()).get(nm_);
       }
-      case form::structured: {
-        structured_matrix<T> m;
-        const auto entries = [&](auto&& each) { convert::for_each_entry(a, each); };
-        if (status s = convert::structured_from<T>(a.shape, entries).get(m); !s) return s;
-        return pack(m).get(structured_);
-      }
-      case form::bsr: return convert::bsr_from_csr<bsr>(a, f.block).get(bsr_);
-      case form::csr: {
-        buffer<std::int64_t> row_ptr;
-        buffer<std::int32_t> cols;
-        buffer<T> values;
-        if (status s = copy(a.row_ptr, row_ptr); !s) return s;
-        if (status s = copy(a.columns, cols); !s) return s;
-        if (status s = copy(a.values, values); !s) return s;
-        csr_ = csr(a.shape, std::move(row_ptr), std::move(cols), std::move(values));
-        return {};
-      }
+      case form::bsr:
+        if constexpr (is_narrow<T>) {
+          return pack_blocks(a, f.block).get(bsr_);
+        } else {
+          return convert::bsr_from_csr<bsr>(a, f.block).get(bsr_);
+        }
       case form::bitmask: return convert::bitmask_from(a).get(bits_);
-      case form::wide: {
-        wide_matrix<T> w;
-        if (status s = pack_wide(seq, a).get(w); !s) return s;
-        wide_ = packed_matrix<T>(a.shape, a.nnz(), {}, {}, {}, std::move(w));
-        return {};
-      }
+      case form::slices:
+      case form::structured:
+      case form::csr:
+      case form::wide:
+        if constexpr (!is_narrow<T>) return pack_wide_type(f, a);
     }
+    return {.code = errc::unsupported, .object = "choose", .detail = name_of(f.kind)};
+  }
+  /// The forms that f32 and f64 alone have.
+  template <class Flags = flags_tag>
+  status pack_wide_type(const form_choice& f, const source& a) {
+    if (f.kind == form::slices) {
+      spmv_packed<T> p;
+      if (status s = pack_spmv(unchecked, a).get(p); !s) return s;
+      slices_ = packed_matrix<T>(a.shape, a.nnz(), {}, {}, std::move(p));
+      return {};
+    }
+    if (f.kind == form::structured) {
+      structured_matrix<T> m;
+      const auto entries = [&](auto&& each) { convert::for_each_entry(a, each); };
+      if (status s = convert::structured_from<T>(a.shape, entries).get(m); !s) return s;
+      return pack(m).get(structured_);
+    }
+    if (f.kind == form::wide) {
+      wide_matrix<T> w;
+      if (status s = pack_wide(seq, a).get(w); !s) return s;
+      wide_ = packed_matrix<T>(a.shape, a.nnz(), {}, {}, {}, std::move(w));
+      return {};
+    }
+    buffer<std::int64_t> row_ptr;
+    buffer<std::int32_t> cols;
+    buffer<T> values;
+    if (status s = copy(a.row_ptr, row_ptr); !s) return s;
+    if (status s = copy(a.columns, cols); !s) return s;
+    if (status s = copy(a.values, values); !s) return s;
+    csr_ = csr(a.shape, std::move(row_ptr), std::move(cols), std::move(values));
     return {};
   }
   template <class U, class V>
@@ -166,7 +200,7 @@ class packed_forms {
   packed_matrix<T> lookup_;
   packed_matrix<T> slices_;
   packed_nm<T> nm_;
-  packed_structured<T> structured_;
+  removed structured_;
   bsr bsr_;
   csr csr_;
   bitmask_matrix<T> bits_;
@@ -203,9 +237,14 @@ void multiply_by(form f, const Policy& policy, const packed_forms<T>& a, X&& x, 
     case form::lookup:
     case form::slices: return multiply(policy, a.packed(f), x, y, optional...);
     case form::nm: return multiply(policy, a.nm(), x, y, optional...);
-    case form::structured: return multiply(policy, a.structured(), x, y, optional...);
+    case form::structured:
+      if constexpr (has_form<T, form::structured>)
+        return multiply(policy, a.structured(), x, y, optional...);
+      return;
     case form::bsr: return multiply(policy, a.blocks(), x, y, optional...);
-    case form::csr: return multiply(policy, a.rows(), x, y, optional...);
+    case form::csr:
+      if constexpr (has_form<T, form::csr>) return multiply(policy, a.rows(), x, y, optional...);
+      return;
     case form::bitmask: return multiply(policy, a.bits(), x, y, optional...);
   }
 }
@@ -226,9 +265,9 @@ workspace_size workspace_requirement(const packed_forms<T>& a, index_t columns) 
   take(form::lookup, a.packed(form::lookup));
   take(form::slices, a.packed(form::slices));
   take(form::nm, a.nm());
-  take(form::structured, a.structured());
+  if constexpr (has_form<T, form::structured>) take(form::structured, a.structured());
   take(form::bsr, a.blocks());
-  take(form::csr, a.rows());
+  if constexpr (has_form<T, form::csr>) take(form::csr, a.rows());
   take(form::bitmask, a.bits());
   return most;
 }

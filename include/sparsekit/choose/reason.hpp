@@ -39,8 +39,7 @@ inline std::string structure_of(const pattern_statistics& s, const candidate_lis
     const block_shape& b = bsr->choice.block;
     const double all = static_cast<double>(ceil_div(s.shape.rows, b.rows)) *
                        static_cast<double>(ceil_div(s.shape.cols, b.cols));
-    const auto& h = s.blocks[b.rows == 4 ? 0 : b.rows == 8 ? 1 : 2];
-    const double used = static_cast<double>(h[std::countr_zero(static_cast<std::uint64_t>(b.cols))]);
+    const double used = static_cast<double>(s.blocks_of(b));
     if (used < 0.95 * all && nnz > 0.8 * used * static_cast<double>(b.rows * b.cols)) {
       add(bsr->choice.text());
     }
@@ -87,6 +86,8 @@ std::string reason_of(const chosen_matrix<T>& c, bool timed, bool foreign) {
     }
   }
   if (s.explicit_zeros) text += "; stored zeros, so no dense form";
+  if (c.target() != packing::resolved(pack_target::native))
+    text += std::string("; for ") + name_of(c.target());
   if (foreign) text += "; the calibration is of another machine or ISA: default constants";
   return text;
 }

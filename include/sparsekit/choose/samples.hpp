@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../core/number.hpp"
 #include "../formats/bsr.hpp"
 #include "../formats/csr.hpp"
 
@@ -100,7 +101,13 @@ result<csr_matrix<T, std::int32_t, std::int64_t>> make_sample(const sample& g) {
   plan::sample_random random{g.seed};
   buffer<T> values;
   if (status s = values.allocate(columns.size()); !s) return s;
-  for (index_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(0.5 + random.uniform());
+  for (index_t i = 0; i < values.size(); ++i) {
+    if constexpr (std::is_integral_v<T>) {
+      values[i] = static_cast<T>(random.below(127) + 1);
+    } else {
+      values[i] = T(static_cast<sum_of_t<T>>(0.5 + random.uniform()));
+    }
+  }
   return csr_matrix<T, std::int32_t, std::int64_t>(g.shape, std::move(row_ptr), columns.take(),
                                                    std::move(values));
 }

@@ -34,9 +34,10 @@ inline double thread_microseconds() {
 
 }  // namespace plan
 
-/// The least time but one of one call of each form of `a` in `forms` (those bits that are held), in microseconds,
-/// at n columns, row-major; forms that are not timed keep what `us` says. But one: once in about 100 000 readings
-/// a thread's clock jumps, and a time of nearly zero would win everything.
+/// The least time but one of one call of each form of `a` in `forms` (those bits that are held), in
+/// microseconds, at n columns, row-major (narrow weights: X is of f32, or of u8 beside s8, and Y of
+/// sums); forms that are not timed keep what `us` says. But one: once in about 100 000 readings a
+/// thread's clock jumps, and a time of nearly zero would win everything.
 template <class T>
 status time_forms(const packed_forms<T>& a, extents shape, form_set forms, index_t n,
                   const timing_options& options, std::array<double, form_count>& us) {
@@ -46,19 +47,25 @@ status time_forms(const packed_forms<T>& a, extents shape, form_set forms, index
     return {.code = errc::size_overflow, .object = "choose", .detail = "columns", .got = n,
             .allowed = std::numeric_limits<index_t>::max() / std::max<index_t>(shape.cols, 1)};
   }
-  buffer<T> x;
-  buffer<T> y;
+  using sum = sum_of_t<T>;
+  using input = std::conditional_t<std::is_integral_v<T>, std::uint8_t, sum>;
+  buffer<input> x;
+  buffer<sum> y;
   if (status s = x.allocate(x_size); !s) return s;
   if (status s = y.allocate(y_size); !s) return s;
   std::uint64_t state = options.seed;
   for (index_t i = 0; i < x_size; ++i) {
     state = state * 6364136223846793005u + 1442695040888963407u;
-    x[i] = T(1) + T(static_cast<double>(state >> 40) * 0x1p-24);
+    if constexpr (std::is_integral_v<T>) {
+      x[i] = static_cast<input>(state >> 56);
+    } else {
+      x[i] = input(1) + input(static_cast<double>(state >> 40) * 0x1p-24);
+    }
   }
   workspace ws;
   if (status s = workspace::make(a, {.max_columns = n}).get(ws); !s) return s;
-  const dense_view<const T> xv(x.data(), shape.cols, n);
-  const dense_view<T> yv(y.data(), shape.rows, n);
+  const dense_view<const input> xv(x.data(), shape.cols, n);
+  const dense_view<sum> yv(y.data(), shape.rows, n);
   const auto time = [&](form f, index_t calls) {
     const double begin = plan::thread_microseconds();
     for (index_t i = 0; i < calls; ++i) multiply_by(f, seq, a, xv, yv, ws);

@@ -11,16 +11,18 @@
 
 #include "../formats/csr.hpp"
 #include "../formats/lookup.hpp"
+#include "target.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
 
 struct lookup_options {
-  /// 64, 128 or 256; 0: by the size of the matrix and the ISA compiled for.
+  /// 64, 128 or 256; 0: by the size of the matrix and the target.
   index_t window_bytes = 0;
   /// f32: keep only 18 bits of the weights' mantissas, see with_18_bits(). The others hold the places, which
   /// take no bytes then. Windows of at most 128 bytes.
   bool keep_18_bits = false;
+  pack_target target = pack_target::native;  ///< native: what this program is compiled for
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
@@ -101,11 +103,10 @@ inline float slot_of_18_bits(float exact, bool is_empty, std::uint8_t place) {
 }
 
 template <class T>
-index_t default_lookup_window(const extents& shape, index_t nnz) {
+index_t default_lookup_window(index_t nnz, pack_target target) {
   // Out of cache every byte counts; in it, every load. AVX2 has no lookup in two registers.
   const bool out_of_cache = nnz > (index_t{12} << 20) / static_cast<index_t>(sizeof(T));
-  static_cast<void>(shape);
-  constexpr bool narrow = std::is_same_v<native_arch, arch::avx2>;
+  const bool narrow = resolved(target) == pack_target::avx2;
   if (out_of_cache) return narrow ? 128 : 256;
   return narrow ? 64 : 128;
 }
@@ -124,7 +125,7 @@ result<lookup_matrix<std::remove_const_t<T>>> pack_lookup(unchecked_t,
   view v{.shape = a.shape, .entries = a.nnz(), .window_bytes = options.window_bytes,
          .places_in_values = options.keep_18_bits};
   if (v.window_bytes == 0) {
-    v.window_bytes = packing::default_lookup_window<value>(a.shape, a.nnz());
+    v.window_bytes = packing::default_lookup_window<value>(a.nnz(), options.target);
     if (v.places_in_values && v.window_bytes == 256) v.window_bytes = 128;
   }
   if (v.places_in_values && !view::can_place_in_values) {

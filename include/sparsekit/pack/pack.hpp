@@ -166,7 +166,7 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
   }
   const csr_view<const value, Index, Offset> source{
       a.shape, a.row_ptr, a.columns, {a.values.data(), a.values.size()}};
-  const lookup_options lookup_way{.keep_18_bits = options.keep_18_bits};
+  const lookup_options lookup_way{.keep_18_bits = options.keep_18_bits, .target = options.target};
   quad_matrix<value> quads;
   lookup_matrix<value> lookup;
   spmv_packed<value> spmv;

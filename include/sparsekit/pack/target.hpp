@@ -13,6 +13,22 @@ inline namespace v0 {
 
 enum class pack_target : std::uint16_t { native, scalar, avx2, avx512, neon };
 
+constexpr const char* name_of(pack_target t) {
+  switch (t) {
+    case pack_target::scalar:
+      return arch::scalar::name;
+    case pack_target::avx2:
+      return arch::avx2::name;
+    case pack_target::avx512:
+      return arch::avx512::name;
+    case pack_target::neon:
+      return arch::neon::name;
+    case pack_target::native:
+      break;
+  }
+  return "native";
+}
+
 SPARSEKIT_EXEC_BEGIN_IN_V0
 namespace packing {
 

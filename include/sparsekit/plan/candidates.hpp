@@ -57,23 +57,32 @@ namespace plan {
 /// Bytes of the packed form: exact for dense, N:M, blocks, CSR; about right for the others.
 template <class T>
 index_t predicted_bytes(const form_choice& f, const pattern_statistics& s) {
-  constexpr double line = 64.0 / sizeof(T);
   const double m = static_cast<double>(s.shape.rows);
   const double k = static_cast<double>(s.shape.cols);
   const double nnz = static_cast<double>(s.nnz);
   const double header = sizeof(packed_header);
+  const double sums = std::is_integral_v<T> ? 4 : 0;  // of each row's weights
   double bytes = 0;
   switch (f.kind) {
-    case form::dense: bytes = header + std::ceil(m / line) * line * k * sizeof(T); break;
+    case form::dense: {
+      using dense = packed_dense_view<const T>;
+      const double padded = std::ceil(m / dense::line) * dense::line;
+      const double depth = std::ceil(k / dense::pair) * dense::pair;
+      bytes = header + padded * depth * sizeof(T) + sums * padded;
+      break;
+    }
     case form::quads:
       bytes = header + static_cast<double>(s.quad_slots) * (sizeof(T) + 0.5) +
               m * std::max(1.0, std::ceil(k / 256)) * 2.5;
       break;
     case form::lookup:
-      bytes = header + static_cast<double>(s.lookup_slots) * (sizeof(T) + 1 + 2.0 / 32) + m * 1.2;
+      bytes = header + static_cast<double>(s.lookup_slots) * (sizeof(T) + 1 + 2.0 / 32) + m * 1.2 +
+              sums * m;
       break;
     case form::slices:
-      bytes = header + static_cast<double>(s.list_slots) * (sizeof(T) + 4) +
+      bytes = header +
+              static_cast<double>(
+                  s.list_slots * (index_t{sizeof(T)} + spmv_column_bytes<T>(s.shape.cols, s.nnz))) +
               static_cast<double>(s.run_slots) * sizeof(T) + m * 4;
       break;
     case form::nm:
@@ -84,18 +93,28 @@ index_t predicted_bytes(const form_choice& f, const pattern_statistics& s) {
                                     static_cast<double>(f.group.n)
                               : static_cast<double>(s.kept_columns);
       const double v = nm ? static_cast<double>(f.group.v) : 16;
-      bytes = header + rows * steps * (sizeof(T) + 1 / v + (f.group.m > 4 ? 0.5 : 0.25)) +
-              (nm ? 0.0 : 4.0 * static_cast<double>(s.kept_rows + s.kept_columns));
+      const double together = static_cast<double>(packed_nm_view<const T>::together);
+      bytes = header + rows * std::ceil(steps / together) * together * sizeof(T) +
+              rows * steps * (1 / v + (f.group.m > 4 ? 0.5 : 0.25)) +
+              (nm ? 0.0 : 4.0 * static_cast<double>(s.kept_rows + s.kept_columns)) + sums * rows;
       break;
     }
     case form::bsr: {
-      const double blocks = static_cast<double>(cost_model<T>::blocks_of(s, f.block));
-      bytes = blocks * (static_cast<double>(f.block.rows * f.block.cols) * sizeof(T) + 4) +
-              8 * (std::ceil(m / static_cast<double>(f.block.rows)) + 1);
+      const double blocks = static_cast<double>(s.blocks_of(f.block));
+      const double values = blocks * static_cast<double>(f.block.rows * f.block.cols) * sizeof(T);
+      const double block_rows = std::ceil(m / static_cast<double>(f.block.rows));
+      if constexpr (is_narrow<T>) {  // starts of each cut, a byte a block, sums of rows
+        const double cuts = block_shapes<T>::cuts(k, f.block);
+        bytes = header + values + blocks + 8 * (block_rows * cuts + 1) + 4 * m;
+      } else {
+        bytes = values + 4 * blocks + 8 * (block_rows + 1);
+      }
       break;
     }
     case form::csr: bytes = nnz * (sizeof(T) + 4) + 8 * (m + 1); break;
-    case form::bitmask: bytes = header + nnz * sizeof(T) + m * (std::ceil(k / 8) + 8) + 384; break;
+    case form::bitmask:
+      bytes = header + nnz * sizeof(T) + m * (std::ceil(k / 8) + 8 + sums) + 384;
+      break;
     case form::wide:  // eight rows a group, as quads have them
       bytes = header + static_cast<double>(s.quad_slots) * (sizeof(T) + 2) + m * 4.5 + 384;
       break;
@@ -124,9 +143,15 @@ inline bool quads_fit(const pattern_statistics& s) {
 /// Counts and columns of wide rows have 16 bits; beyond a third of the places rows share too many columns.
 template <class T>
 bool wide_fits(const pattern_statistics& s) {
+  if (!has_form<T, form::wide>) return false;
   const double elements = static_cast<double>(s.shape.rows) * static_cast<double>(s.shape.cols);
   return s.shape.cols < wide_view<const T>::max_cols && 3 * static_cast<double>(s.nnz) < elements &&
          s.nnz < index_t{1} << 31;
+}
+/// Whether forms that serve few columns matter: s8 has no others for scattered zeros.
+template <class T>
+bool few_matter(const column_counts& columns) {
+  return columns.least() <= 3 || !has_form<T, form::quads>;
 }
 
 }  // namespace plan
@@ -146,20 +171,23 @@ candidate_list candidates_of(const pattern_statistics& s, const column_counts& c
   // Packed dense weights have no place for a zero that is an entry; and a graph must not be written out.
   if (!s.explicit_zeros && elements * sizeof(T) < 512 * csr_bytes + 1e6) add({{form::dense}});
   if (s.shape.cols > std::numeric_limits<std::int32_t>::max()) return list;
-  if (plan::quads_fit(s)) {
+  if (has_form<T, form::quads> && plan::quads_fit(s)) {
     candidate narrow{{form::quads, {}, {}, 2}};
     candidate wide{{form::quads, {}, {}, 1}};
     const double narrow_logs = plan::predict_all(model, s, columns, narrow);
     add(plan::predict_all(model, s, columns, wide) < narrow_logs ? wide : narrow);
   }
   if (columns.most() > 1 && plan::wide_fits<T>(s)) add({{form::wide}});
-  if (columns.least() <= 3 && s.lookup_slots > 0) add({{form::lookup}});
+  const bool few = plan::few_matter<T>(columns);
+  if (few && s.lookup_slots > 0) add({{form::lookup}});
   // Below a sixteenth of the places the bits take more bytes than lists of columns, and the time of dense.
-  if (columns.least() <= 3 && 16 * static_cast<double>(s.nnz) >= elements) {
+  if (few && 16 * static_cast<double>(s.nnz) >= elements) {
     add({{form::bitmask}});
   }
-  if (columns.least() == 1 && s.list_slots + s.run_slots > 0) add({{form::slices}});
-  if (s.kept_rows > 0 && (s.kept_rows < s.shape.rows || s.kept_columns < s.shape.cols)) {
+  if (has_form<T, form::slices> && columns.least() == 1 && s.list_slots + s.run_slots > 0)
+    add({{form::slices}});
+  if (has_form<T, form::structured> && s.kept_rows > 0 &&
+      (s.kept_rows < s.shape.rows || s.kept_columns < s.shape.cols)) {
     add({{form::structured}});
   }
   if (s.counted_groups) {
@@ -188,16 +216,23 @@ candidate_list candidates_of(const pattern_statistics& s, const column_counts& c
       }
     });
     best_of([&](auto&& each) {
-      for (int h = 0; h < pattern_statistics::heights; ++h) {
-        for (int w = 0; w < pattern_statistics::widths; ++w) {
-          const block_shape block{index_t{4} << h, index_t{1} << w};
-          const double places = static_cast<double>(s.blocks[h][w] * block.rows * block.cols);
-          if (places < 3 * static_cast<double>(s.nnz)) each({form::bsr, {1, 1, 1}, block});
-        }
-      }
+      plan::block_shapes<T>::each(s, [&](const block_shape& block, index_t used) {
+        // One column has a kernel for narrow blocks of one dot product's columns only.
+        if (is_narrow<T> && columns.least() == 1 &&
+            block.cols > index_t{1} << plan::block_shapes<T>::first_width)
+          return;
+        const double places = static_cast<double>(used * block.rows * block.cols);
+        if (places < 3 * static_cast<double>(s.nnz)) each({form::bsr, {1, 1, 1}, block});
+      });
     });
   }
-  add({{form::csr}});
+  if constexpr (has_form<T, form::csr>) {
+    add({{form::csr}});
+  } else if (list.size == 0) {  // what is always possible
+    add({{s.lookup_slots > 0         ? form::lookup
+          : has_form<T, form::quads> ? form::quads
+                                     : form::bitmask}});
+  }
   return list;
 }
 

@@ -5,6 +5,7 @@
 #include <bit>
 #include <string>
 
+#include "../core/number.hpp"
 #include "../formats/bsr.hpp"
 #include "../formats/nm.hpp"
 
@@ -57,6 +58,21 @@ class form_set {
  private:
   std::uint32_t bits_ = 0;
 };
+
+/// The forms that weights of type T can be packed in. Narrow types have kernels for fewer; s8 is
+/// multiplied by many columns in the forms that dot products of four suit, or by lookup.
+template <class T>
+constexpr form_set forms_of() {
+  form_set s;
+  for (const form f : {form::dense, form::lookup, form::nm, form::bsr, form::bitmask}) s.add(f);
+  if constexpr (!std::is_integral_v<T>) s.add(form::quads);
+  if constexpr (!is_narrow<T>) {
+    for (const form f : {form::slices, form::structured, form::csr, form::wide}) s.add(f);
+  }
+  return s;
+}
+template <class T, form F>
+inline constexpr bool has_form = forms_of<T>().has(F);
 
 /// A form with its numbers; those of other forms do not count.
 struct form_choice {

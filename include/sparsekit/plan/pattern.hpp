@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "../formats/csr.hpp"
+#include "../pack/blocks.hpp"
 #include "../pack/lookup.hpp"
 #include "form.hpp"
 
@@ -20,8 +22,8 @@ struct pattern_statistics {
   /// Rows that share an N:M pattern: 1, 2, 4, 8, 16. Columns of a group: 2, 4, 8, 16.
   static constexpr int sharings = 5;
   static constexpr int groups = 4;
-  /// Rows of a block: 4, 8, 16. Its columns: 1, 2, 4, 8, 16.
-  static constexpr int heights = 3;
+  /// Rows of a block and its columns: 1, 2, 4, 8, 16 (block_shapes says which of them a type has).
+  static constexpr int heights = 5;
   static constexpr int widths = 5;
 
   extents shape{};
@@ -43,10 +45,42 @@ struct pattern_statistics {
     const double elements = static_cast<double>(shape.rows) * static_cast<double>(shape.cols);
     return elements == 0 ? 0 : 1 - static_cast<double>(nnz) / elements;
   }
+  /// Blocks of such a shape that hold an entry; none where it was not counted.
+  template <class Flags = flags_tag>
+  index_t blocks_of(const block_shape& b) const {
+    return blocks[std::countr_zero(static_cast<std::uint64_t>(b.rows))]
+                 [std::countr_zero(static_cast<std::uint64_t>(b.cols))];
+  }
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
 namespace plan {
+
+/// The blocks that are counted for weights of type T, as powers of two of rows and columns. Dot
+/// products of narrow types take 2 or 4 columns at once and suit blocks of any height; f32 and f64
+/// have kernels for 4 rows and more.
+template <class T>
+struct block_shapes {
+  static constexpr int first_height = is_narrow<T> ? 0 : 2;
+  static constexpr int first_width =
+      is_narrow<T> ? std::countr_zero(static_cast<unsigned>(packed_blocks_view<const T>::pair)) : 0;
+
+  /// Cuts of the columns, after each of which sums of narrow types go to memory.
+  static double cuts(double columns, const block_shape& block) {
+    const index_t cut = packing::blocks_cut(block, packed_blocks_view<const T>::pair) * block.cols;
+    return std::ceil(columns / static_cast<double>(cut));
+  }
+
+  /// Calls f(block, how many hold an entry).
+  template <class F>
+  static void each(const pattern_statistics& s, F&& f) {
+    for (int h = first_height; h < pattern_statistics::heights; ++h) {
+      for (int w = first_width; w < pattern_statistics::widths; ++w) {
+        f(block_shape{index_t{1} << h, index_t{1} << w}, s.blocks[h][w]);
+      }
+    }
+  }
+};
 
 /// Bits of a word's groups of 2 << level columns: the most that one group has, no less than `most`.
 inline std::int32_t most_in_groups(std::uint64_t x, int level, std::int32_t most) {
@@ -107,9 +141,10 @@ class group_counter {
     return entries;
   }
 
-  /// Adds what was taken to the counts. Uses it up.
+  /// Adds what was taken to the counts. Uses it up. Blocks are counted from 1 << first_height rows
+  /// on.
   template <class Flags = flags_tag>
-  void count(pattern_statistics& s) {
+  void count(pattern_statistics& s, int first_height) {
     for (int share = 0; share < pattern_statistics::sharings; ++share) {
       const index_t sets = band >> share;
       if (share > 0) {
@@ -126,13 +161,13 @@ class group_counter {
         }
         s.most_in_group[share][level] = most;
       }
-      if (share < 2) continue;
+      if (share < first_height) continue;
       for (index_t i = 0; i < sets * words_; ++i) {
         const std::uint64_t x = bits_[i];
         if (x == 0) continue;
         const bool one = (x & (x - 1)) == 0;
         for (int w = 0; w < pattern_statistics::widths; ++w) {
-          s.blocks[share - 2][w] += one ? 1 : used_groups(x, w);
+          s.blocks[share][w] += one ? 1 : used_groups(x, w);
         }
       }
     }
@@ -153,14 +188,14 @@ inline bool groups_matter(const pattern_statistics& s) {
 }
 
 /// N:M groups and blocks, 16 rows at a time.
-template <class View>
+template <class T, class View>
 status count_groups(const View& a, pattern_statistics& s) {
   const index_t words = ceil_div(a.cols(), 64);
   group_counter counter;
   if (status e = counter.allocate(words); !e) return e;
   for (index_t r0 = 0; r0 < a.rows(); r0 += group_counter::band) {
     counter.fill(a, r0, 0, words);
-    counter.count(s);
+    counter.count(s, block_shapes<T>::first_height);
   }
   s.counted_groups = true;
   return {};
@@ -218,12 +253,12 @@ void count_quads(const View& a, pattern_statistics& s) {
 
 /// Window-lookup steps, from up to `most` slices of 32 rows.
 template <class T, class View>
-status count_lookup(const View& a, pattern_statistics& s, index_t most = 8) {
+status count_lookup(const View& a, pack_target target, pattern_statistics& s, index_t most = 8) {
   using view = lookup_view<const T>;
   s.lookup_slots = 0;
   if (a.cols() > view::max_cols || a.rows() == 0) return {};
   view v{.shape = a.shape, .entries = a.nnz()};
-  v.window_bytes = packing::default_lookup_window<T>(a.shape, a.nnz());
+  v.window_bytes = packing::default_lookup_window<T>(a.nnz(), target);
   const index_t wanted = std::min<index_t>(v.slices(), most);
   index_t steps = 0;
   index_t entries = 0;
@@ -241,7 +276,8 @@ status count_lookup(const View& a, pattern_statistics& s, index_t most = 8) {
                                   [](index_t, index_t, std::uint8_t) {});
   }
   const double slots = static_cast<double>(steps * view::step_slots);
-  if (entries == 0 && a.nnz() > 0 && wanted < v.slices()) return count_lookup<T>(a, s, 4 * wanted);
+  if (entries == 0 && a.nnz() > 0 && wanted < v.slices())
+    return count_lookup<T>(a, target, s, 4 * wanted);
   // By the share of entries that was seen: slices of a block differ in length.
   const double share = entries == 0 ? 1 : static_cast<double>(a.nnz()) / static_cast<double>(entries);
   s.lookup_slots = std::max<index_t>(1, static_cast<index_t>(slots * share));
@@ -333,7 +369,8 @@ bool stores_zeros(const View& a) {
 /// for groups. `few`: whether forms for one to three columns matter. What choose() decides by costs less:
 /// survey_pattern() in plan/survey.hpp.
 template <class T, class Index, class Offset>
-status count_pattern(const csr_view<const T, Index, Offset>& a, bool few, pattern_statistics& s) {
+status count_pattern(const csr_view<const T, Index, Offset>& a, bool few, pattern_statistics& s,
+                     pack_target target = pack_target::native) {
   s = {};
   s.shape = a.shape;
   s.nnz = a.nnz();
@@ -345,11 +382,11 @@ status count_pattern(const csr_view<const T, Index, Offset>& a, bool few, patter
   s.kept_rows = plan::count_rows(a);
   plan::count_quads(a, s);
   if (few) {
-    if (status e = plan::count_lookup<T>(a, s); !e) return e;
+    if (status e = plan::count_lookup<T>(a, target, s); !e) return e;
     if (status e = plan::count_slices<T>(a, s); !e) return e;
   }
   if (plan::groups_matter(s)) {
-    if (status e = plan::count_groups(a, s); !e) return e;
+    if (status e = plan::count_groups<T>(a, s); !e) return e;
   }
   return {};
 }

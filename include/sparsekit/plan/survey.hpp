@@ -50,18 +50,14 @@ inline constexpr double sample_margin = 1.1;
 template <class T>
 bool blocks_reach(const price_bound<T>& bound, const pattern_statistics& s) {
   const double elements = static_cast<double>(s.shape.rows) * static_cast<double>(s.shape.cols);
-  for (int h = 0; h < pattern_statistics::heights; ++h) {
-    for (int w = 0; w < pattern_statistics::widths; ++w) {
-      const block_shape block{index_t{4} << h, index_t{1} << w};
-      const double places = static_cast<double>(s.blocks[h][w] * block.rows * block.cols);
-      if (places > 0.95 * elements) continue;  // dense, with column numbers
-      if (places < 3 * static_cast<double>(s.nnz) &&
-          bound.reaches({form::bsr, {1, 1, 1}, block}, s, sample_margin)) {
-        return true;
-      }
-    }
-  }
-  return false;
+  bool reach = false;
+  block_shapes<T>::each(s, [&](const block_shape& block, index_t used) {
+    const double places = static_cast<double>(used * block.rows * block.cols);
+    reach = reach || (places <= 0.95 * elements &&  // else dense, with column numbers
+                      places < 3 * static_cast<double>(s.nnz) &&
+                      bound.reaches({form::bsr, {1, 1, 1}, block}, s, sample_margin));
+  });
+  return reach;
 }
 
 /// Groups never have fewer entries than were found so far: so no N:M pattern is faster than now.
@@ -113,7 +109,7 @@ status survey_groups(const View& a, const price_bound<T>& bound, pattern_statist
     for (index_t i = 0; i < 2; ++i) {
       const index_t r0 = bands * (2 * i + 1) / 4 * band;
       entries += counter.fill(a, r0, (all_words - words) * (2 * i + 1) / 4, words);
-      counter.count(sample);
+      counter.count(sample, block_shapes<T>::first_height);
     }
     if (entries > 0) {
       scale_blocks(sample, entries);
@@ -127,7 +123,7 @@ status survey_groups(const View& a, const price_bound<T>& bound, pattern_statist
   index_t entries = 0;
   for (index_t b = 0; b < bands; ++b) {
     entries += counter.fill(a, b * band, 0, all_words);
-    counter.count(s);
+    counter.count(s, block_shapes<T>::first_height);
     if (std::has_single_bit(static_cast<std::uint64_t>(b + 1)) && entries > 0 && b + 1 < bands) {
       sample = s;
       scale_blocks(sample, entries);
@@ -219,20 +215,22 @@ status survey_pattern(const csr_view<const T, Index, Offset>& a, const column_co
   s.kept_rows = plan::count_rows(a);
   s.kept_columns = a.cols();
   plan::price_bound<T> bound(model, columns);
-  bound.add({form::csr}, s);
+  if constexpr (has_form<T, form::csr>) bound.add({form::csr}, s);
   // CSR is always possible: if dense is slower at every column count, by more than CSR must promise, it is not taken.
   if (zeros == stored_zeros::maybe && bound.reaches({form::dense}, s, 1.1)) {
     s.explicit_zeros = plan::stores_zeros(a);
   }
   if (!s.explicit_zeros) bound.add({form::dense}, s);
   if (columns.least() > 1 && plan::wide_fits<T>(s)) bound.add({form::wide}, s);
-  plan::survey_quads(a, s);
-  if (plan::quads_fit(s)) {
-    bound.add({form::quads, {}, {}, 1}, s);
-    bound.add({form::quads, {}, {}, 2}, s);
+  if constexpr (has_form<T, form::quads>) {
+    plan::survey_quads(a, s);
+    if (plan::quads_fit(s)) {
+      bound.add({form::quads, {}, {}, 1}, s);
+      bound.add({form::quads, {}, {}, 2}, s);
+    }
   }
-  if (columns.least() <= 3) {
-    if (columns.least() == 1) {
+  if (plan::few_matter<T>(columns)) {
+    if (columns.least() == 1 && has_form<T, form::slices>) {
       if (status e = plan::count_slices<T>(a, s, 16, 32); !e) return e;
       // Where a glance finds runs, and not by chance, how many there are is counted.
       if (s.run_slots > 0 && s.zeros() > 0.4) {
@@ -241,20 +239,20 @@ status survey_pattern(const csr_view<const T, Index, Offset>& a, const column_co
       if (s.list_slots + s.run_slots > 0) bound.add({form::slices}, s);  // else no candidate
     }
     // Rows of scattered entries need about so many steps, few patterns much less.
-    s.lookup_slots =
-        std::max(s.nnz, cost_model<T>::scattered(a.shape, s.zeros()).lookup_slots / 4 * 3);
-    const bool possible =
-        a.cols() <= lookup_view<const T>::max_cols && bound.reaches({form::lookup}, s);
+    s.lookup_slots = std::max(s.nnz, model.scattered(a.shape, s.zeros()).lookup_slots / 4 * 3);
+    const bool possible = a.cols() <= lookup_view<const T>::max_cols &&
+                          (bound.reaches({form::lookup}, s) ||
+                           !has_form<T, form::csr>);  // narrow types may have nothing else
     s.lookup_slots = 0;
     if (possible) {
       const double slice =
           32 * static_cast<double>(s.nnz) / static_cast<double>(std::max<index_t>(1, a.rows()));
       const index_t slices =
           std::clamp<index_t>(static_cast<index_t>(8192 / std::max(slice, 1.0)), 2, 8);
-      if (status e = plan::count_lookup<T>(a, s, slices); !e) return e;
+      if (status e = plan::count_lookup<T>(a, model.target(), s, slices); !e) return e;
     }
   }
-  if (s.kept_rows > 0) {
+  if (s.kept_rows > 0 && has_form<T, form::structured>) {
     if (status e = plan::survey_columns(a, bound, s); !e) return e;
   }
   if (plan::groups_matter(s)) {

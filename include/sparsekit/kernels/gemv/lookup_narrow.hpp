@@ -86,16 +86,19 @@ struct narrow_window {
   }
 };
 
+/// Columns that share one pass over the stream.
+template <class Arch>
+inline constexpr index_t lookup_narrow_columns = std::is_same_v<Arch, arch::avx512>   ? 3
+                                                 : std::is_same_v<Arch, arch::scalar> ? 1
+                                                                                      : 2;
+
 template <class Arch, class T>
 struct gemv_lookup_narrow {
   using sum = sum_of_t<T>;
   using lanes = simd::lanes<Arch, sum>;
   using view = lookup_view<const T>;
   static constexpr bool integers = std::is_integral_v<sum>;
-  /// Columns that share one pass over the stream.
-  static constexpr index_t group = std::is_same_v<Arch, arch::avx512>   ? 3
-                                   : std::is_same_v<Arch, arch::scalar> ? 1
-                                                                        : 2;
+  static constexpr index_t group = lookup_narrow_columns<Arch>;
   static constexpr index_t stack_bytes = 16384;
   /// Elements behind the end of x that the last window may reach.
   static constexpr index_t margin = 256 / index_t{sizeof(T)};

@@ -122,14 +122,17 @@ SPARSEKIT_INLINE void nm_lookup_tile(const packed_nm_view<const T>& a, nm_column
   nm_put_columns<lanes>(tile, ld, left < ld ? left : ld, Columns, out, slice * nm_slice, column);
 }
 
+/// Registers of sums that several columns have together.
+template <class Arch>
+inline constexpr int nm_lookup_registers = std::is_same_v<Arch, arch::avx512> ? 8 : 4;
+
 /// Slices at a time for one column, so that enough sums are independent; and columns at a time.
 template <class Arch, class T>
 struct nm_lookup_limits {
   static constexpr int parts = static_cast<int>(nm_slice) / simd::lanes<Arch, T>::width;
   static constexpr int slices = parts >= 4 ? 1 : 4 / parts;
-  static constexpr int columns = std::is_same_v<Arch, arch::avx512> ? 8 / parts
-                                 : parts >= 4                       ? 1
-                                                                    : 4 / parts;
+  static constexpr int columns =
+      parts >= nm_lookup_registers<Arch> ? 1 : nm_lookup_registers<Arch> / parts;
 };
 
 template <class Arch, class T, bool Wide, int N, bool OneColumn, class Output>

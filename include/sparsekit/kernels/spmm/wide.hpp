@@ -81,26 +81,26 @@ SPARSEKIT_NOINLINE void run_wide_groups(const wide_view<const T> a, index_t g0, 
   }
 }
 
+/// Registers of X in the widest tile.
+inline constexpr int wide_registers = 8;
+/// Row-major X whose rows lie a multiple of 1 KB apart is re-laid all the same: they would share
+/// few sets of the L1 cache. With AVX-512, where a panel of 128 columns is more than L1 holds
+/// anyway, only if they are used so often. Emerald Rapids, in place over re-laid: 256 columns (1 KB
+/// apart) up to 1.3 at 99 % zeros, 512 columns (2 KB) .9 at 98 % and 1.05 to 1.1 at 99 %.
+inline bool wide_rows_share_sets(bool avx512, index_t stride, index_t nnz, index_t cols) {
+  constexpr index_t bad_stride_bytes = 1024;
+  if (stride % bad_stride_bytes != 0) return false;
+  return !avx512 || nnz >= (stride % (2 * bad_stride_bytes) == 0 ? 8 : 32) * cols;
+}
+/// X whose registers straddle cache lines is re-laid if its rows are used so often: a load and a
+/// store of each register save half a load an entry.
+inline constexpr index_t wide_least_uses = 8;
+
 template <class Arch, class T>
 struct spmm_packed_wide {
   using lanes = simd::lanes<Arch, T>;
-  static constexpr int most = 8;
+  static constexpr int most = wide_registers;
   static constexpr index_t width = most * lanes::width;
-
-  /// Row-major X whose rows lie a multiple of this apart is re-laid all the same: they would share few sets
-  /// of the L1 cache.
-  static constexpr index_t bad_stride_bytes = 1024;
-  /// With AVX-512, where a panel of 128 columns is more than L1 holds anyway, only if they are used so often. Emerald
-  /// Rapids, in place over re-laid: 256 columns (1 KB apart) up to 1.3 at 99 % zeros, 512 columns (2 KB) .9 at 98 % and
-  /// 1.05 to 1.1 at 99 %.
-  static bool rows_share_sets(index_t stride, index_t nnz, index_t cols) {
-    if (stride % bad_stride_bytes != 0) return false;
-    if constexpr (!std::is_same_v<Arch, arch::avx512>) return true;
-    return nnz >= (stride % (2 * bad_stride_bytes) == 0 ? 8 : 32) * cols;
-  }
-  /// X whose registers straddle cache lines is re-laid if its rows are used so often: a load and a store of each
-  /// register save half a load an entry.
-  static constexpr index_t least_uses = 8;
 
   template <class Call>
   static constexpr bool along_rows = std::is_same_v<typename Call::y_layout, row_major>;
@@ -170,11 +170,13 @@ struct spmm_packed_wide {
     if (!std::is_same_v<typename Call::x_layout, row_major>) return false;
     if (!Call::has_workspace || !has_scratch(c)) return true;
     const index_t stride = c.x.ld() * index_t{sizeof(T)};
-    if (c.x.cols() > width && rows_share_sets(stride, c.a.nnz(), c.a.cols())) return false;
+    constexpr bool avx512 = std::is_same_v<Arch, arch::avx512>;
+    if (c.x.cols() > width && wide_rows_share_sets(avx512, stride, c.a.nnz(), c.a.cols()))
+      return false;
     constexpr std::uintptr_t bytes = static_cast<std::uintptr_t>(lanes::width) * sizeof(T);
     const auto place =
         reinterpret_cast<std::uintptr_t>(c.x.data()) | static_cast<std::uintptr_t>(stride);
-    return place % bytes == 0 || c.a.nnz() < least_uses * c.a.cols();
+    return place % bytes == 0 || c.a.nnz() < wide_least_uses * c.a.cols();
   }
 
   /// Columns of one panel by tiles of 8, 4, 2 and 1 registers; the last register may be partly filled.

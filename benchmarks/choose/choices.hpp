@@ -1,0 +1,39 @@
+// What the benchmark does for one type of weights. Types are compiled apart (wide.cpp, narrow.cpp): each brings every
+// form, a minute of compiling.
+#pragma once
+
+#include <sparsekit/plan/calibration.hpp>
+#include <sparsekit/status.hpp>
+#include <string>
+#include <vector>
+
+#include "sources.hpp"
+
+namespace choose_benchmark {
+
+struct options {
+  int random = 0;
+  std::string dlmc;
+  std::vector<std::string> networks;
+  std::string type;
+  std::uint64_t seed = 7;
+  double budget = 4000;
+  double calibrate = 0;
+  int part = 0, parts = 1;
+  std::string calibration;
+  std::string csv;
+  std::string crossover;
+};
+
+/// Packs and times all candidates of each matrix, and reports how far what choose() takes is off. `c` may be null.
+template <class T>
+void check_choices(const options& o, const std::vector<named_matrix>& matrices, const sk::calibration* c);
+
+/// Writes the crossover of f32 and f64 as CSV. Returns whether the file can be written.
+bool write_crossover(const options& o, const sk::calibration* c);
+
+/// A calibration with these types measured.
+template <class... Types>
+sk::result<sk::calibration> calibrated(const options& o);
+
+}  // namespace choose_benchmark
