@@ -240,11 +240,20 @@ class cost_model {
     // Of narrow types so many columns at a time; f32 and f64 have other forms for more than three.
     const double passes =
         is_narrow<T> ? std::ceil(v.n / static_cast<double>(machine_.lookup_columns)) : 1;
+    // They take single columns of X and put single columns of Y, each element of which has a cache line of its own if
+    // rows are long; X beyond L2 comes again and again.
+    const auto apart = [&](double elements, double row_bytes) {
+      const double lines = is_narrow<T> && row_bytes >= 64 ? 64 * elements : 0;
+      return lines <= machine_.l1 ? 0 : elements * v.n * (1 - machine_.l1 / lines);
+    };
+    const double x_bytes_all = v.k * v.n * x_bytes;
+    const double again = is_narrow<T> && x_bytes_all > machine_.l2 ? 1 - machine_.l2 / x_bytes_all : 0;
     return {v.n == 1   ? 0
             : v.n <= 3 ? 1
                        : 2,
             {slots / width_ * v.n, slots / width_ * passes, v.k * v.n, v.m * v.n, 1,
-             beyond_l2(bytes) * passes, beyond_l3(bytes) * passes}};
+             beyond_l2(bytes) * passes, beyond_l3(bytes) * passes, apart(v.k, v.n * x_bytes),
+             apart(v.m, v.n * 4), v.k * passes * again}};
   }
 
   /// Registers of places are expanded once for a few columns, zeros as well as entries.

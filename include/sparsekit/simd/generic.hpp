@@ -119,6 +119,11 @@ using value_of = typename parts_of_lanes<Lanes>::value_type;
 template <class Lanes, class U>
 using lanes_with = typename parts_of_lanes<Lanes>::template with<U>;
 
+/// Whether gather_far is another thing than gather; where not, kernels need one loop only.
+template <class Arch>
+inline constexpr bool gather_far_differs =
+    std::is_same_v<Arch, arch::avx2> || (std::is_same_v<Arch, arch::avx512> && !SPARSEKIT_HAS_AVX512_FP16);
+
 /// Numbers narrower than their sums: mixed.hpp.
 template <class Arch>
 struct mixed;

@@ -229,13 +229,13 @@ struct spmv_packed_slices : spmv_kernel {
   template <class Call>
   static void run(const Call& c) {
     static_assert(spmv_view<T>::most_short_columns * index_t{sizeof(T)} <= spmv_far_bytes);
-    if (c.a.has_short_columns()) {
-      spmv_packed_run<lanes, false, std::uint16_t>(c, c.a);
-    } else if (c.a.cols() * index_t{sizeof(T)} > spmv_far_bytes) {
-      spmv_packed_run<lanes, true, std::int32_t>(c, c.a);
-    } else {
-      spmv_packed_run<lanes, false, std::int32_t>(c, c.a);
+    if (c.a.has_short_columns()) return spmv_packed_run<lanes, false, std::uint16_t>(c, c.a);
+    if constexpr (simd::gather_far_differs<Arch>) {
+      if (c.a.cols() * index_t{sizeof(T)} > spmv_far_bytes) {
+        return spmv_packed_run<lanes, true, std::int32_t>(c, c.a);
+      }
     }
+    spmv_packed_run<lanes, false, std::int32_t>(c, c.a);
   }
 };
 
