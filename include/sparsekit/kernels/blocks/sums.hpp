@@ -101,13 +101,12 @@ SPARSEKIT_INLINE void load_block_x(X* xs, const Element* x, std::integer_sequenc
   if constexpr (Rows > 1) ((xs[J] = simd::rounded(xs[J])), ...);
 }
 
-/// Adds rows [i, i + Rows) of a run of blocks times a panel `Registers` wide to sums[row][width]. A
-/// block has a multiple of Units units.
+/// Rows [i, i + Rows) of a run of blocks times a panel `Registers` wide: into sums[row][width] if
+/// `fresh`, else added to them. A block has a multiple of Units units.
 template <class Product, int Rows, int Units, int Registers, class T, class Index>
 SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
-                                   const typename Product::x_element* panel,
+                                   const typename Product::x_element* panel, bool fresh,
                                    typename Product::sum* sums) {
-  if (run.begin == run.end) return;  // values may be null, and then have no row i
   using lanes = typename Product::lanes;
   constexpr int w = lanes::width;
   constexpr int width = Registers * w;
@@ -118,15 +117,26 @@ SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
   constexpr int sets = block_sets<Product, chains * tile>();
   typename lanes::reg sum[sets * chains * tile];
   using tile_registers = simd::registers<lanes, tile>;
-  tile_registers::load(sum, sums);
+  if (run.begin == run.end) {  // values may be null, and then have no row i
+    if (!fresh) return;
+    tile_registers::zero(sum);
+    tile_registers::store(sums, sum);
+    return;
+  }
+  if (fresh) {
+    tile_registers::zero(sum);
+  } else {
+    tile_registers::load(sum, sums);
+  }
   simd::registers<lanes, (sets * chains - 1) * tile>::zero(sum + tile);
   const index_t row_step = run.cols;
   const index_t steps = run.cols / (Units * pair);
   const index_t block_step = run.cols / pair * parts * width;
   const T* value = run.values + run.begin * run.places + i * row_step;
-  const auto add_block = [&](index_t b, const T* from, auto set) SPARSEKIT_LAMBDA_INLINE {
+  const auto add_block = [&](index_t b, const T* from, auto set,
+                             auto count) SPARSEKIT_LAMBDA_INLINE {
     const auto* x = panel + static_cast<index_t>(run.columns[b]) * block_step;
-    for (index_t s = 0; s < steps; ++s, x += Units * parts * width, from += Units * pair) {
+    for (index_t s = 0; s < count; ++s, x += Units * parts * width, from += Units * pair) {
       // A lone row is bound by loads: its four numbers by one load and shuffles.
       constexpr bool shuffle = Rows == 1 && Units == 4 && Product::has_four;
       const auto four = Product::template four<shuffle>(from);
@@ -151,15 +161,24 @@ SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
       });
     }
   };
-  index_t b = run.begin;
-  if constexpr (sets == 2) {
-    for (; b + 1 < run.end; b += 2, value += 2 * run.places) {
-      add_block(b, value, std::integral_constant<int, 0>{});
-      add_block(b + 1, value + run.places, std::integral_constant<int, 1>{});
+  const auto add_all = [&](auto count) SPARSEKIT_LAMBDA_INLINE {
+    index_t b = run.begin;
+    if constexpr (sets == 2) {
+      for (; b + 1 < run.end; b += 2, value += 2 * run.places) {
+        add_block(b, value, std::integral_constant<int, 0>{}, count);
+        add_block(b + 1, value + run.places, std::integral_constant<int, 1>{}, count);
+      }
     }
-  }
-  for (; b < run.end; ++b, value += run.places) {
-    add_block(b, value, std::integral_constant<int, 0>{});
+    for (; b < run.end; ++b, value += run.places) {
+      add_block(b, value, std::integral_constant<int, 0>{}, count);
+    }
+  };
+  // Blocks of one unit, as most of narrow types are, without an inner loop: their few steps take as
+  // long as it.
+  if (Product::most_units == 1 && steps == 1) {
+    add_all(std::integral_constant<index_t, 1>{});
+  } else {
+    add_all(steps);
   }
   simd::unroll<sets * chains - 1>(
       [&](auto c) SPARSEKIT_LAMBDA_INLINE { tile_registers::add(sum, sum + (c + 1) * tile); });

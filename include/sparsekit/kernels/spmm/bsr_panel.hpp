@@ -109,13 +109,11 @@ struct spmm_bsr_panel {
     const auto blocks = blocks_of(a, r);
     const index_t inside = rows_inside(a, r);
     const index_t width = registers * lanes::width;
-    for (index_t j = 0; j < inside * width; j += lanes::width)
-      lanes::store(sums + j, lanes::zero());
     simd::unroll<most_registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
       if (registers != j + 1) return;
       for_block_tiles<product>(
           inside, a.block.cols, [&](index_t i, auto rows, auto units) SPARSEKIT_LAMBDA_INLINE {
-            block_sums<product, rows, units, j + 1>(blocks, i, panel, sums + i * width);
+            block_sums<product, rows, units, j + 1>(blocks, i, panel, true, sums + i * width);
           });
     });
   }
