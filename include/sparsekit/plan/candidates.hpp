@@ -104,7 +104,7 @@ index_t predicted_bytes(const form_choice& f, const pattern_statistics& s) {
       const double values = blocks * static_cast<double>(f.block.rows * f.block.cols) * sizeof(T);
       const double block_rows = std::ceil(m / static_cast<double>(f.block.rows));
       if constexpr (is_narrow<T>) {  // starts of each cut, a byte a block, sums of rows
-        const double cuts = block_shapes<T>::cuts(k, f.block);
+        const double cuts = block_shapes<T>::cuts(s, f.block);
         bytes = header + values + blocks + 8 * (block_rows * cuts + 1) + 4 * m;
       } else {
         bytes = values + 4 * blocks + 8 * (block_rows + 1);

@@ -324,7 +324,7 @@ class cost_model {
     const double places = blocks * static_cast<double>(block.rows * block.cols);
     // Rows that share a load of X. Sums of narrow types go to memory after each cut of the columns.
     const double loads = places / static_cast<double>(is_narrow<T> ? block.rows : 4);
-    const double cuts = is_narrow<T> ? plan::block_shapes<T>::cuts(v.k, block) : 0;
+    const double cuts = is_narrow<T> ? plan::block_shapes<T>::cuts(v.s, block) : 0;
     const double bytes = places * sizeof(T);
     const double quarters = blocks * static_cast<double>(block.rows) / 4;
     if (v.n == 1) {

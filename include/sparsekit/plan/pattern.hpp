@@ -66,8 +66,12 @@ struct block_shapes {
       is_narrow<T> ? std::countr_zero(static_cast<unsigned>(packed_blocks_view<const T>::pair)) : 0;
 
   /// Cuts of the columns, after each of which sums of narrow types go to memory.
-  static double cuts(double columns, const block_shape& block) {
-    const index_t cut = packing::blocks_cut(block, packed_blocks_view<const T>::pair) * block.cols;
+  static double cuts(const pattern_statistics& s, const block_shape& block) {
+    const double columns = static_cast<double>(s.shape.cols);
+    const double all = std::max(1.0, static_cast<double>(s.shape.rows) * columns);
+    const double share = static_cast<double>(s.blocks_of(block) * block.rows * block.cols) / all;
+    const index_t cut =
+        packing::blocks_cut(block, packed_blocks_view<const T>::pair, share) * block.cols;
     return std::ceil(columns / static_cast<double>(cut));
   }
 
