@@ -246,6 +246,8 @@ class cost_model {
       const double lines = is_narrow<T> && row_bytes >= 64 ? 64 * elements : 0;
       return lines <= machine_.l1 ? 0 : elements * v.n * (1 - machine_.l1 / lines);
     };
+    const bool shared_sets =
+        is_narrow<T> && static_cast<index_t>(v.n) % 256 == 0;  // rows of Y 1 KB apart
     const double x_bytes_all = v.k * v.n * x_bytes;
     const double again = is_narrow<T> && x_bytes_all > machine_.l2 ? 1 - machine_.l2 / x_bytes_all : 0;
     return {v.n == 1   ? 0
@@ -253,7 +255,7 @@ class cost_model {
                        : 2,
             {slots / width_ * v.n, slots / width_ * passes, v.k * v.n, v.m * v.n, 1,
              beyond_l2(bytes) * passes, beyond_l3(bytes) * passes, apart(v.k, v.n * x_bytes),
-             apart(v.m, v.n * 4), v.k * passes * again}};
+             apart(v.m, v.n * 4), v.k * passes * again, shared_sets ? v.m * v.n : 0}};
   }
 
   /// Registers of places are expanded once for a few columns, zeros as well as entries.
