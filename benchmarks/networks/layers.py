@@ -3,7 +3,8 @@
 layouts, and LiteRT
 (XNNPACK) running the same layer as a model of one operator. All in one process, interleaved, one thread.
 
-usage: layers.py --library layers.so [--out FILE.csv] [--rounds N] MODEL_FOLDER...
+usage: cmake --build --preset release --target sparsekit_layers
+       layers.py --library build/release/benchmarks/sparsekit_layers.so [--out FILE.csv] [--rounds N] MODEL_FOLDER...
 
 MODEL_FOLDER holds graph.txt and weights.safetensors (tools/convert_tflite.py makes them). The time of an
 empty model is subtracted from LiteRT's. Needs numpy, ai-edge-litert, flatbuffers and tflite.

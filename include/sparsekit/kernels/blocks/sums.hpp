@@ -175,8 +175,12 @@ SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
   };
   // Blocks of one unit, as most of narrow types are, without an inner loop: their few steps take as
   // long as it.
-  if (Product::most_units == 1 && steps == 1) {
-    add_all(std::integral_constant<index_t, 1>{});
+  if constexpr (Product::most_units == 1) {
+    if (steps == 1) {
+      add_all(std::integral_constant<index_t, 1>{});
+    } else {
+      add_all(steps);
+    }
   } else {
     add_all(steps);
   }
