@@ -5,12 +5,11 @@
 // usage: sparsekit_choose_benchmark [--random COUNT] [--dlmc FOLDER] [--network FOLDER]...
 //                                   [--type f32|f64|bf16|f16|s8] [--seed S] [--budget MICROSECONDS]
 //                                   [--calibration FILE] [--csv FILE]
-//                                   [--part I/N]: each N-th matrix only, from the I-th, to run in
-//                                   pieces
-//        sparsekit_choose_benchmark --crossover FILE.csv [--budget MICROSECONDS] [--calibration
-//        FILE] sparsekit_choose_benchmark --calibrate SECONDS [--type T] [--seed S]
-//                                   prints a calibration of this machine, of f32 and f64 unless a
-//                                   type is given
+//                                   [--part I/N]: each N-th matrix only, from the I-th: in pieces
+//        sparsekit_choose_benchmark --crossover FILE.csv [--budget MICROSECONDS]
+//                                   [--calibration FILE]
+//        sparsekit_choose_benchmark --calibrate SECONDS [--type T] [--seed S]
+//                                   prints a calibration of this machine: f32 and f64, or type T
 //
 // A case where choose() is more than 5 % off is measured again, with four times the budget; the
 // better of both ratios would flatter, so the second counts.

@@ -1,9 +1,8 @@
 // choose(): packs weights in the form that should multiply fastest, sparse or dense, and says why.
 //
 //   auto P = sk::choose(dense, {.columns = {1, 64}}).value();       // by the cost model
-//   auto Q = sk::choose(sk::measure, dense, {.columns = {64}}).value();   // by timing the best few
-//   here sk::multiply(P, X, Y, ws);                 // P.reason(), P.predicted_speedup(n),
-//   P.bytes(), P.rejected()
+//   auto Q = sk::choose(sk::measure, dense, {.columns = {64}}).value();   // by timing the best few here
+//   sk::multiply(P, X, Y, ws);                 // P.reason(), P.predicted_speedup(n), P.bytes(), P.rejected()
 //
 // Weights are f32, f64, bf16, f16 or s8. Candidates are all packed forms of their type
 // (plan/form.hpp); what structure the weights have, N:M groups, blocks, empty rows and columns, is

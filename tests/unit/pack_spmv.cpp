@@ -201,6 +201,12 @@ TEST_CASE("beyond the cache columns take two bytes, and runs with many empty lan
   CHECK(beyond.view().has_short_columns());
   CHECK(runs_of(beyond) == 0);
   check_product(large, beyond.view());
+  // A run of one value takes few bytes, however many lanes are empty.
+  const auto even = diagonals<double>(30000, 30040, {0, 3, 7, 12, 20, 31}, true,
+                                      [](index_t r, index_t i) { return (r + i) % 2 != 0; });
+  const auto uniform = sk::pack_spmv(view_of(even)).value();
+  CHECK(runs_of(uniform) > 0);
+  check_product(even, uniform.view());
   // Full runs take fewer bytes than any list.
   const auto band = diagonals<double>(30000, 30040, {0, 1, 2, 12, 31}, false,
                                       [](index_t, index_t) { return false; });

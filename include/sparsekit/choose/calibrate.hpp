@@ -1,8 +1,8 @@
 // calibrate(): measures this machine, so that the cost model's constants are its own.
 //
-//   const sk::calibration here = sk::calibrate().value();                    // f32 and f64: 40 s
-//   on one core const sk::calibration eight = sk::calibrate<std::int8_t>().value();      // the
-//   types that are named save(sk::save_calibration(here)); // text; load_calibration() reads it
+//   const sk::calibration here = sk::calibrate().value();               // f32 and f64: 40 s on one core
+//   const sk::calibration s8 = sk::calibrate<std::int8_t>().value();    // the types that are named
+//   save(sk::save_calibration(here));                                   // text; load_calibration() reads it
 //   auto P = sk::choose(dense, {.columns = {64}, .calibration = &here}).value();
 //
 // Generated matrices of all patterns are packed in every form that fits and timed; the constants

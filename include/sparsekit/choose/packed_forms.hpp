@@ -120,15 +120,16 @@ class packed_forms {
                   pack_target target) {
     switch (f.kind) {
       case form::dense: return make_dense().get(dense_);
-      case form::quads: {
-        if constexpr (!has_form<T, form::quads>) break;
-        quad_matrix<T> q;
-        const index_t columns = cost_machine::of(target).quad_column_block(f.interleave);
-        const quad_shape cut{512, columns, f.interleave};
-        if (status s = pack_quads(seq, a, cut).get(q); !s) return s;
-        quads_ = packed_matrix<T>(a.shape, a.nnz(), std::move(q));
-        return {};
-      }
+      case form::quads:
+        if constexpr (has_form<T, form::quads>) {
+          quad_matrix<T> q;
+          const index_t columns = cost_machine::of(target).quad_column_block(f.interleave);
+          const quad_shape cut{512, columns, f.interleave};
+          if (status s = pack_quads(seq, a, cut).get(q); !s) return s;
+          quads_ = packed_matrix<T>(a.shape, a.nnz(), std::move(q));
+          return {};
+        }
+        break;
       case form::lookup: {
         lookup_matrix<T> l;
         if (status s = pack_lookup(unchecked, a, {.target = target}).get(l); !s) return s;

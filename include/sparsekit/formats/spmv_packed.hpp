@@ -7,20 +7,17 @@
 //   list       a column for each lane: anything else
 //   partial    some lanes have no entry; a word of bits says which do, the others count for nothing
 //   uniform    all entries of the step have the same value, which is stored once: grids with
-//   constant
-//              coefficients, graphs
+//              constant coefficients, graphs
 //
 // A slice holds its steps in a fixed order, in four streams (words, values, columns, order):
 //
 //   words    base of each full run; base and bits of each partial run; base of each uniform run;
-//   base and
-//            bits of each uniform partial run; bits of each partial list step
+//            base and bits of each uniform partial run; bits of each partial list step
 //   values   `height` for each full, then each partial run; one for each uniform, then each uniform
 //            partial run; on the next cache line `height` for each list step, or one for a uniform
 //            list
-//   columns  `height` for each list step, full ones first; of 16 bits if x has at most 65536
-//   elements order    row of each lane, `no_row` beyond the last; absent where rows stay in their
-//   order
+//   columns  `height` for each list step, full ones first; of 32 bits or, up to 65536 columns, of 16
+//   order    row of each lane, `no_row` beyond the last; absent where rows stay in their order
 //
 // Sorted by length (sigma windows as in SELL-C-sigma, see formats/sell.hpp), the rows of a slice
 // are about equally long. Rows far longer than the others would pad their slices: they are stored

@@ -1,10 +1,10 @@
 // pack_blocks(): weights of bf16, f16 or s8 whose zeros come in blocks, once into the order in
 // which the block kernels read them.
 //
-//   auto W = sk::pack_blocks(csr, {2, 4}).value();                    // every block that holds an
-//   entry auto V = sk::pack_blocks(sk::to_bsr(csr, {4, 4}).value()).value(); sk::workspace ws(W,
-//   {.max_columns = 512}); sk::multiply(W, X, Y, sk::dequantize(scales, zero_point) | sk::bias(b),
-//   ws);
+//   auto W = sk::pack_blocks(csr, {2, 4}).value();             // every block that holds an entry
+//   auto V = sk::pack_blocks(sk::to_bsr(csr, {4, 4}).value()).value();
+//   sk::workspace ws(W, {.max_columns = 512});
+//   sk::multiply(W, X, Y, sk::dequantize(scales, zero_point) | sk::bias(b), ws);
 //
 // What to prune to: convert/prune_nm.hpp, prune_blocks. Blocks of 2 x 4 (s8) and 2 x 2 (bf16) keep
 // nearly all of the speed of blocks of more rows; 1 x 4 and 1 x 2 are bound by loads of X.

@@ -52,26 +52,29 @@ class slice_steps {
     steps[n - 1].bits |= last_step;
     return {};
   }
-  /// Adds the entries of such a slice, how many of them would be in runs, and in how many runs.
-  /// Counts nothing.
-  status look(const std::int32_t* rows, index_t& entries, index_t& in_runs, index_t& runs) {
+  /// Adds the entries of such a slice, how many of them would be in runs, and the bytes of these
+  /// runs. Counts nothing.
+  status look(const std::int32_t* rows, index_t& entries, index_t& in_runs, index_t& run_bytes) {
     open(rows);
     entries += entries_;
-    if (entries_ == 0 || aligned()) {
+    if (entries_ == 0) return {};
+    spmv_slice slice;
+    if (aligned()) {
       in_runs += entries_;
-      runs += entries_ / height;
-      return {};
+      count_aligned(slice);
+    } else {
+      step* steps = nullptr;
+      const index_t before = steps_.size();
+      if (status s = steps_.extend(entries_ + 1, steps); !s) return s;
+      const index_t n = merged(steps);
+      for (index_t i = 0; i < n; ++i) {
+        in_runs += is_run(steps[i]) ? std::popcount(steps[i].bits) : 0;
+      }
+      count_merged(steps, n, slice);
+      steps_.shrink(before);
     }
-    step* steps = nullptr;
-    const index_t before = steps_.size();
-    if (status s = steps_.extend(entries_ + 1, steps); !s) return s;
-    const index_t n = merged(steps);
-    for (index_t i = 0; i < n; ++i) {
-      if (!is_run(steps[i])) continue;
-      in_runs += std::popcount(steps[i].bits);
-      ++runs;
-    }
-    steps_.shrink(before);
+    run_bytes += slice.run_lines(height) * height * index_t{sizeof(T)} +
+                 4 * (slice.words() - slice.partial_lists);
     return {};
   }
   void rewind() { at_ = 0; }

@@ -66,7 +66,7 @@ status plan_spmv(const csr_view<const T, Index, Offset>& a, const spmv_options& 
   const index_t stride = std::max<index_t>(1, slices / std::clamp<index_t>(slices / 4, 8, 64));
   index_t entries = 0;
   index_t in_runs = 0;
-  index_t runs = 0;
+  index_t run_bytes = 0;
   index_t longest = 0;
   for (index_t s = 0; s < slices; s += stride) {
     std::int32_t rows[height];
@@ -76,16 +76,14 @@ status plan_spmv(const csr_view<const T, Index, Offset>& a, const spmv_options& 
       too_long |= length(rows[l]) > slice_steps<T, Index, Offset>::longest;
     }
     if (too_long) continue;
-    if (status error = steps.look(rows, entries, in_runs, runs); !error) return error;
+    if (status error = steps.look(rows, entries, in_runs, run_bytes); !error) return error;
   }
   plan.long_row = slice_steps<T, Index, Offset>::longest;
   // Runs cost a third of a list step: worth it where most entries are in one; beyond the cache,
   // where they take fewer bytes than lists, lanes without an entry included.
   plan.runs = 10 * in_runs >= 6 * entries && entries > 0;
   const index_t entry_bytes = index_t{sizeof(T)} + column_bytes;
-  if (spmv_leaves_cache<T>(a.nnz()) &&
-      runs * (height * index_t{sizeof(T)} + 8) > in_runs * entry_bytes)
-    plan.runs = false;
+  if (spmv_leaves_cache<T>(a.nnz()) && run_bytes > in_runs * entry_bytes) plan.runs = false;
   if (plan.runs) return {};
   index_t slots = 0;
   for (index_t s = 0; s < ceil_div(a.rows(), height); ++s) {

@@ -5,7 +5,7 @@
 // like and of unlike length, N:M groups, blocks, removed rows and columns and bands on an AMD EPYC
 // of the Zen 3 generation (family 25, model 1), one thread, g++ 12.2, quiet, in 100 seconds.
 // AVX-512: fitted the same way on an Intel Xeon of the Emerald Rapids generation (family 6, model
-// 207), the mean of fits in 130 and 260 seconds; bf16, f16 and s8 of both on that machine, in 80
+// 207), the mean of fits in 130 and 260 seconds; bf16, f16 and s8 of both there, in 80 to 90
 // seconds a type, AVX2 compiled for x86-64-v3. NEON and plain C++ were never measured and have the
 // constants of AVX2 (registers are counted in the width of the ISA).
 #pragma once
