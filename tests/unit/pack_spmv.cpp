@@ -130,6 +130,22 @@ TEST_CASE("a long row amid a band: the lanes of a slice are no neighbours, and a
   }
 }
 
+TEST_CASE("rows that are all long make no slice, and their bytes load again") {
+  csr_arrays<double> a{3, 5000, {0}, {}, {}};
+  for (index_t r = 0; r < a.rows; ++r) {
+    for (std::int32_t c = 0; c < 2500; ++c) {
+      a.columns.push_back(2 * c);
+      a.values.push_back(static_cast<double>(c % 7 - r));
+    }
+    a.row_ptr.push_back(static_cast<std::int32_t>(a.columns.size()));
+  }
+  const auto packed = sk::pack_spmv(view_of(a)).value();
+  CHECK(packed.view().slices.empty());
+  CHECK(packed.view().long_rows.size() == 3);
+  CHECK(packed.reason() == "all 3 rows are long, and stored alone");
+  check_product(a, sk::spmv_packed<double>::view_of(packed.bytes()).value());
+}
+
 TEST_CASE("numbers of columns take two bytes where they fit, four where not, with the same bits") {
   // Rows of very unlike length, entries to the last column; long rows too.
   for (const index_t cols : {index_t{65536}, index_t{65537}}) {

@@ -198,8 +198,8 @@ status slice_contents(const View& a, index_t s, index_t lanes, index_t& entries)
 /// Every row of the matrix once, in a lane or as a long row.
 template <class View>
 status rows_once(const View& a) {
-  if (a.order.empty()) {
-    const bool whole = a.slices.size() == ceil_div(a.rows(), View::height) && a.long_rows.empty();
+  if (a.order.empty() && a.long_rows.empty()) {
+    const bool whole = a.slices.size() == ceil_div(a.rows(), View::height);
     return whole ? status{} : corrupt("slices", -1, a.slices.size(), a.rows());
   }
   buffer<std::uint64_t> seen;
@@ -239,7 +239,8 @@ status validate(const spmv_view<T>& a) {
   if (a.rows() < 0 || a.cols() < 0 || a.rows() > most || a.cols() > most) {
     return corrupt("shape", -1, a.rows(), most);
   }
-  if (!a.order.empty() && a.order.size() != a.slices.size() * height) {
+  const bool in_order = a.order.empty() && a.long_rows.empty();
+  if (!in_order && a.order.size() != a.slices.size() * height) {
     return corrupt("order", -1, a.order.size(), a.slices.size() * height);
   }
   if (!a.columns.empty() && a.has_short_columns()) {
@@ -314,6 +315,9 @@ class spmv_packed : public packed_owner<spmv_view<const T>> {
     };
     const index_t x_bytes = a.cols() * index_t{sizeof(T)};
     const std::string x = std::to_string(ceil_div(x_bytes, 1024)) + " KB";
+    if (a.slices.empty() && !a.long_rows.empty()) {
+      return "all " + std::to_string(a.long_rows.size()) + " rows are long, and stored alone";
+    }
     const bool in_order = a.order.empty();
     std::string text = percent(runs, steps) + " of the steps read neighbouring columns";
     if (in_order && 2 * runs > steps) {
