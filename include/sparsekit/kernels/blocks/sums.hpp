@@ -104,9 +104,9 @@ SPARSEKIT_INLINE void load_block_x(X* xs, const Element* x, std::integer_sequenc
 /// Rows [i, i + Rows) of a run of blocks times a panel `Registers` wide: into sums[row][width] if
 /// `fresh`, else added to them. A block has a multiple of Units units.
 template <class Product, int Rows, int Units, int Registers, class T, class Index>
-SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
-                                   const typename Product::x_element* panel, bool fresh,
-                                   typename Product::sum* sums) {
+SPARSEKIT_INLINE void block_sums_inline(const block_run<T, Index>& run, index_t i,
+                                        const typename Product::x_element* panel, bool fresh,
+                                        typename Product::sum* sums) {
   using lanes = typename Product::lanes;
   constexpr int w = lanes::width;
   constexpr int width = Registers * w;
@@ -187,6 +187,13 @@ SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
   simd::unroll<sets * chains - 1>(
       [&](auto c) SPARSEKIT_LAMBDA_INLINE { tile_registers::add(sum, sum + (c + 1) * tile); });
   tile_registers::store(sums, sum);
+}
+
+template <class Product, int Rows, int Units, int Registers, class T, class Index>
+SPARSEKIT_NOINLINE void block_sums(const block_run<T, Index>& run, index_t i,
+                                   const typename Product::x_element* panel, bool fresh,
+                                   typename Product::sum* sums) {
+  block_sums_inline<Product, Rows, Units, Registers>(run, i, panel, fresh, sums);
 }
 
 /// The same sums of one row in the same order, leaving out what is_entry(block, column of the
