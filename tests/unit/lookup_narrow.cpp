@@ -120,3 +120,24 @@ TEST_CASE("rows of s8 whose sums could leave 32 bits are refused, sums of weight
   std::memcpy(copy.data(), &h, sizeof h);
   CHECK(sk::lookup_matrix<s8>::view_of(copy.view()).error().code == sk::errc::corrupt);
 }
+
+TEST_CASE_TEMPLATE(
+    "entries as few and far apart as a large graph's are refused by name, not stored", T, bf16, f16,
+    s8) {
+  constexpr index_t n = 120'000;
+  std::vector<std::int32_t> row_ptr{0};
+  std::vector<std::int32_t> columns;
+  for (index_t r = 0; r < n; ++r) {
+    const index_t first = r * 7919 % (n - 50'000);
+    columns.push_back(static_cast<std::int32_t>(first));
+    columns.push_back(static_cast<std::int32_t>(first + 50'000));
+    row_ptr.push_back(static_cast<std::int32_t>(columns.size()));
+  }
+  const std::vector<T> values(columns.size(), T(1));
+  const index_t nnz = static_cast<index_t>(columns.size());
+  const sk::csr_view<const T> a{
+      {n, n}, {row_ptr.data(), n + 1}, {columns.data(), nnz}, {values.data(), nnz}};
+  const sk::status refused = sk::pack_lookup(sk::unchecked, a).error();
+  CHECK(refused.code == sk::errc::unsupported);
+  CHECK(sk::pack(a, {.columns = {1}}).error().code == sk::errc::unsupported);
+}

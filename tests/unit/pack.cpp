@@ -233,6 +233,36 @@ TEST_CASE("a matrix packed for one column multiplies with any number") {
   }
 }
 
+TEST_CASE(
+    "a large graph is packed into slices for any number of columns: quads would be all frame") {
+  // Groups of rows by 256 columns are many more than entries.
+  csr_arrays<float> a{40'000, 40'000, {0}, {}, {}};
+  for (index_t r = 0; r < a.rows; ++r) {
+    a.columns.push_back(static_cast<std::int32_t>(r * 7919 % a.cols));
+    a.values.push_back(static_cast<float>(r % 5 + 1));
+    a.row_ptr.push_back(static_cast<std::int32_t>(a.columns.size()));
+  }
+  a.cols = 80'000;  // more than wide rows have
+  const auto packed = sk::pack(view_of(a), {.columns = {1, 4}}).value();
+  CHECK(packed.quads().bytes().empty());
+  CHECK(packed.bytes() < 20 * a.nnz());
+  CHECK(packed.reason().find("slowly more") != std::string::npos);
+  std::vector<float> x(static_cast<std::size_t>(a.cols * 2));
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 9);
+  std::vector<float> y(static_cast<std::size_t>(a.rows * 2));
+  sk::multiply(packed, sk::dense_view<const float>(x.data(), a.cols, 2),
+               sk::dense_view<float>(y.data(), a.rows, 2));
+  index_t wrong = 0;
+  for (index_t r = 0; r < a.rows; ++r) {
+    for (index_t j = 0; j < 2; ++j) {
+      const auto at = static_cast<std::size_t>(r);
+      const float want = a.values[at] * x[static_cast<std::size_t>(a.columns[at] * 2 + j)];
+      wrong += y[static_cast<std::size_t>(r * 2 + j)] == want ? 0 : 1;
+    }
+  }
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("pack says what it found in the structure, and what followed from it") {
   const auto reason = [](index_t rows, index_t cols, auto&& columns_of) {
     csr_arrays<float> a{rows, cols, {0}, {}, {}};

@@ -162,7 +162,10 @@ class packed_matrix {
     if (!lookup_.bytes().empty()) text += "; entries everywhere: window-lookup steps for 1 to 3 columns";
     if (lookup_.view().places_in_values) text += ", 18 bits of mantissas kept";
     if (!bits_.bytes().empty()) text += "; entries everywhere: a bitmask for 1 to 3 columns";
-    if (!spmv_.bytes().empty()) text += "; 1 column: " + spmv_.reason();
+    if (!spmv_.bytes().empty()) {
+      const bool alone = quads_.bytes().empty() && wide_.bytes().empty();
+      text += "; 1 column" + std::string(alone ? ", slowly more: " : ": ") + spmv_.reason();
+    }
     if (!quads_.bytes().empty()) text += "; balanced row quads for more columns";
     if (!wide_.bytes().empty()) text += "; wide rows for more columns";
     return text;

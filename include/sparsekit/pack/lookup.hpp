@@ -16,6 +16,11 @@
 namespace sparsekit {
 inline namespace v0 {
 
+/// Slots an entry at most, beyond 4 Mi slots. Weights stay far below it; a large graph, of which a
+/// step holds an entry or two, would take up to 128.
+inline constexpr index_t lookup_max_fill = 16;
+inline constexpr index_t lookup_free_slots = index_t{1} << 22;
+
 struct lookup_options {
   /// 64, 128 or 256; 0: by the size of the matrix and the target.
   index_t window_bytes = 0;
@@ -113,9 +118,10 @@ index_t default_lookup_window(index_t nnz, pack_target target) {
 
 }  // namespace packing
 
-/// Packs a validated CSR matrix (rows sorted, no duplicates) of f32, f64, bf16, f16 or s8. Errors: more
-/// columns than a base can name, a window that is not 64, 128 or 256 bytes, out of memory; s8: a row whose
-/// sums could leave 32 bits; keep_18_bits for other types than f32.
+/// Packs a validated CSR matrix (rows sorted, no duplicates) of f32, f64, bf16, f16 or s8. Errors:
+/// more columns than a base can name, a window that is not 64, 128 or 256 bytes, out of memory; s8:
+/// a row whose sums could leave 32 bits; keep_18_bits for other types than f32; errc::unsupported
+/// where slots would exceed lookup_max_fill times the entries.
 template <class T, class Index, class Offset>
 result<lookup_matrix<std::remove_const_t<T>>> pack_lookup(unchecked_t,
                                                           const csr_view<T, Index, Offset>& a,
@@ -158,6 +164,7 @@ result<lookup_matrix<std::remove_const_t<T>>> pack_lookup(unchecked_t,
                                          order.data() + s * view::slice_rows);
   };
   const array_view<const Index> columns{a.columns.data(), a.columns.size()};
+  const index_t most_slots = lookup_max_fill * a.nnz() + lookup_free_slots;
   index_t steps = 0;
   for (index_t s = 0; s < v.slices(); ++s) {
     start[s] = static_cast<std::uint32_t>(steps);
@@ -166,6 +173,13 @@ result<lookup_matrix<std::remove_const_t<T>>> pack_lookup(unchecked_t,
     if (steps > std::numeric_limits<std::uint32_t>::max()) {
       return status{.code = errc::size_overflow, .object = "lookup", .detail = "steps",
                     .got = steps, .allowed = std::numeric_limits<std::uint32_t>::max()};
+    }
+    if (steps * view::step_slots > most_slots) {
+      return status{.code = errc::unsupported,
+                    .object = "lookup",
+                    .detail = "slots would exceed lookup_max_fill times the entries",
+                    .got = steps * view::step_slots,
+                    .allowed = most_slots};
     }
   }
   start[v.slices()] = static_cast<std::uint32_t>(steps);

@@ -98,6 +98,15 @@ quad_shape choose_quad_shape(const extents& shape, index_t nnz, const column_cou
   return {.row_block = 512, .column_block = 256, .interleave = 2};
 }
 
+/// Whether quads are worth their frame: each group of rows has heads in every 256 columns, entries
+/// or not. Weights have many entries a head. A graph of a million nodes would take gigabytes of
+/// heads.
+inline bool quads_hold(const extents& shape, index_t nnz) {
+  const double groups =
+      static_cast<double>(ceil_div(shape.rows, 8)) * static_cast<double>(ceil_div(shape.cols, 256));
+  return groups <= static_cast<double>(nnz) + 65536;
+}
+
 /// Whether wide rows (formats/wide.hpp) serve all of these columns better than balanced quads.
 template <class T>
 bool prefers_wide(const extents& shape, index_t nnz, const pack_options& options) {
@@ -182,11 +191,20 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
     // The forms that s8 has, whatever the count of columns.
     if (status s = pack_few(); !s) return s;
   } else if constexpr (is_narrow<value>) {
-    const bool few = options.columns.least() <= 3;
+    bool few = options.columns.least() <= 3;
     if (few || options.keep_18_bits) {
-      if (status s = pack_few(); !s) return s;
+      const status s = pack_few();
+      // What is no weights but a graph has quads alone, which serve any number of columns.
+      const bool too_sparse = s.code == errc::unsupported || s.code == errc::size_overflow;
+      if (!s && (!too_sparse || options.keep_18_bits)) return s;
+      few = few && static_cast<bool>(s);
     }
-    if (options.columns.most() > (few ? 3 : 1)) {
+    if (!few || options.columns.most() > 3) {
+      if (!quads_hold(a.shape, a.nnz())) {
+        return status{.code = errc::unsupported,
+                      .object = "pack",
+                      .detail = "entries too few and far apart for the forms of 16-bit types"};
+      }
       const quad_shape shape =
           choose_quad_shape<value>(a.shape, a.nnz(), options.columns, options.target);
       if (status s = pack_quads(policy, source, shape).get(quads); !s) return s;
@@ -205,6 +223,11 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
     if (!few || (!has_few && spmv.bytes().empty())) {
       if (prefers_wide<value>(a.shape, a.nnz(), options)) {
         if (status s = pack_wide(policy, source).get(wide); !s) return s;
+      } else if (!has_few && !quads_hold(a.shape, a.nnz())) {
+        // Slices take any number of columns, if slowly.
+        if (spmv.bytes().empty()) {
+          if (status s = pack_spmv(unchecked, source).get(spmv); !s) return s;
+        }
       } else {
         const quad_shape shape =
             choose_quad_shape<value>(a.shape, a.nnz(), options.columns, options.target);
@@ -216,9 +239,11 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
                               std::move(spmv), std::move(wide), std::move(bits));
 }
 
-/// Packs a CSR matrix for multiply. The source is validated first (`sk::unchecked` skips that) and not
-/// needed afterwards. Errors: an invalid source, no or a non-positive column count, keep_18_bits of other types
-/// than f32, out of memory.
+/// Packs a CSR matrix for multiply. The source is validated first (`sk::unchecked` skips that) and
+/// not needed afterwards. Errors: an invalid source, no or a non-positive column count,
+/// keep_18_bits of other types than f32; narrow types, or keep_18_bits: errc::unsupported where
+/// entries are so few and far apart, as in large graphs, that their forms would take many times the
+/// memory of the entries; out of memory.
 template <execution_policy Policy, class T, class Index, class Offset>
 result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy,
                                                    const csr_view<T, Index, Offset>& a,
