@@ -300,10 +300,10 @@ TEST_CASE("pack says what it found in the structure, and what followed from it")
   INFO(near);
   CHECK(says(near, "so rows are sorted by length"));
   CHECK(says(near, "in 1 long rows"));
-  CHECK(says(near, "from cache"));
+  CHECK(says(near, "stay in cache"));
   const auto far = reason(3000, 1000000, graph(1000000));
   INFO(far);
-  CHECK(says(far, "x of 3907 KB is gathered"));
+  CHECK(says(far, "whose 3907 KB caches do not hold"));
   CHECK(says(reason(300, 300, [](index_t) {
                list all;
                for (index_t c = 0; c < 300; c += 2) all.push_back(c);

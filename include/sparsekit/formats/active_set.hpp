@@ -9,8 +9,8 @@
 // apart. For several columns of x give a range of sets, one a column. Where W has zeros in 16 x 1
 // blocks, both are skipped:
 //
-//   auto blocks = sk::to_bsr(sk::transposed(csr), {1, 16}).value();   // of W's transpose: a row is
-//   a column of W sk::multiply(sk::transposed(blocks), active, y);
+//   auto blocks = sk::to_bsr(sk::transposed(csr), {1, 16}).value();   // rows are columns of W
+//   sk::multiply(sk::transposed(blocks), active, y);
 //
 // A tile of tokens shares one set: a feature that is zero for all of them is skipped.
 //

@@ -8,9 +8,8 @@
 //                                   broadcasts the values of a few rows and keeps its columns in
 //                                   lanes
 //   columns  [slice][step][16 / v]  one for each v rows, counted from the start of the block of
-//   columns
-//                                   that the step's group is in (as many whole groups as 256
-//                                   columns hold)
+//                                   columns that the step's group is in (as many whole groups as
+//                                   256 columns hold)
 //   places   [slice][step][4 or 8]  the place inside the group of each row: 2 bits (m <= 4) or 4
 //
 // s8 has four steps of a row together, a word of a dot product, with zeros where a slice has no more

@@ -17,8 +17,9 @@
 // stored as they are; kernels widen them. There are no quads of s8.
 //
 // Order of the stream, for row blocks, for column blocks, for groups:
-//   heads   row of each of the 4 * interleave rows inside the block (`no_row`: padding), single
-//   steps columns, values   in the order of `for_each_slot`
+//   heads             row of each of the 4 * interleave rows inside the block (`no_row`: padding),
+//                     single steps
+//   columns, values   in the order of `for_each_slot`
 #pragma once
 
 #include "element_bits.hpp"

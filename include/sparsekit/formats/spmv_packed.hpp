@@ -331,8 +331,9 @@ class spmv_packed : public packed_owner<spmv_view<const T>> {
             percent(steps * spmv_view<T>::height - (a.entries - alone), a.entries) + " filling)";
     if (uniform > 0) text += "; " + percent(uniform, steps) + " of the steps hold one value";
     if (lists > 0) {
-      text += x_bytes > spmv_far_bytes ? "; x of " + x + " is gathered, as caches do not hold it"
-                                       : "; x of " + x + " is loaded element by element from cache";
+      text += "; scattered elements of x, whose " + x +
+              (x_bytes > spmv_far_bytes ? " caches do not hold" : " stay in cache");
+      if (a.has_short_columns()) text += ", by column numbers of two bytes";
     }
     if (!a.long_rows.empty()) {
       text += "; " + percent(alone, a.entries) + " of the entries are in " +

@@ -10,8 +10,8 @@
 // finite.
 //
 //   starts            first step of each group, and the number of steps
-//   rows, counts      row inside the block (`no_row`: none) and entries of each of the 8 rows of
-//   each group columns, values   8 a step
+//   rows, counts      row inside the block (`no_row`: none) and entries of each row of a group
+//   columns, values   8 a step
 #pragma once
 
 #include "packed_bytes.hpp"

@@ -1,8 +1,8 @@
 // Reader for .safetensors, the format most pruned networks are published in (dense, full of zeros).
 //
 //   u64 N, little-endian | N bytes of JSON | data
-//   {"name": {"dtype": "F16", "shape": [8, 32], "data_offsets": [begin, end]}, "__metadata__":
-//   {...}}
+//   {"name": {"dtype": "F16", "shape": [8, 32], "data_offsets": [begin, end]},
+//    "__metadata__": {...}}
 //
 // Strict, because files come from strangers: the tensors must tile the data exactly, without
 // overlap, hole or rest; sizes are checked against the file before anything is allocated.

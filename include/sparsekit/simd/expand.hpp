@@ -4,11 +4,11 @@
 //
 //   columns          that a step takes; a divisor of 64
 //   x_type           what x is prepared as: wide enough to be multiplied as it lies, or as dot
-//   products take it flips            s8: x_type holds x with the highest bit of each byte flipped
-//   (mixed.hpp) at<First>(bits, p)   weights of columns [First, First + columns), First a multiple
-//   of columns: bits are
-//                    those of 64 columns, p the first value, which moves behind the last one. Reads
-//                    up to 64 bytes from p on.
+//                    products take it
+//   flips            s8: x_type holds x with the highest bit of each byte flipped (mixed.hpp)
+//   at<First>(bits, p)  weights of columns [First, First + columns), First a multiple of columns:
+//                    bits are those of 64 columns, p the first value, which moves behind the last
+//                    one. Reads up to 64 bytes from p on.
 //   add(sum, w, x)   sum + the products with x[0, columns)
 //
 // An empty place is multiplied by zero, so x must be finite; whoever calls sees to that.

@@ -3,8 +3,8 @@
 //   byte_window<Arch, Bytes>(p)    holds Bytes bytes at p
 //     at(places)                   word l: the bytes places[4 l .. 4 l + 3]; 4 * width places
 //   half_window<Arch, Bytes>(p)    the same memory as 16-bit elements
-//     at(places)                   word l: the elements places[2 l], places[2 l + 1]; 2 * width
-//     places
+//     at(places)                   word l: the elements places[2 l], places[2 l + 1]; 2 * width of
+//                                  them
 //   byte_of_pairs<Arch, I>(p, to)  byte I of every pair, for lookups of one part of them
 //   even_f16, odd_f16<Arch>(words) f32 of the lower and upper f16 of every pair
 //

@@ -1,8 +1,7 @@
 // One step of a product with blocks of a narrow type whose lanes are columns of X: narrow_product
 // with the roles of weights and X changed, and X re-laid into panels of words for it:
 //
-//   panel[(unit * parts + part) * width + column]      a word a column, or (bf16, f16 widened) an
-//   f32
+//   panel[(unit * parts + part) * width + column]   a word a column, or an f32 (bf16, f16 widened)
 //
 // Units beyond the last row of X, and columns beyond those asked for, are zero.
 #pragma once

@@ -2,10 +2,8 @@
 // types: some rows of a block row across one panel of X, all sums in registers.
 //
 //   for each block:
-//     for each unit of its columns:   x = the panel's rows of that unit        (Registers loads a
-//     part)
-//                                     sum[r] += numbers of row r * x           (Rows * Registers a
-//                                     part)
+//     for each unit of its columns:   x = the panel's rows of that unit   (a part: Registers loads)
+//                                     sum[r] += numbers of row r * x      (Rows * Registers)
 //
 // A unit is what one step of a product takes: one column, or the two or four columns that share a
 // 32-bit word (kernels/dense/narrow_product.hpp). There is no branch but the loop over blocks,

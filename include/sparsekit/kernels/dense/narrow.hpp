@@ -1,7 +1,7 @@
 // Y = W X for packed dense W of bf16, f16 or s8, in any mix of layouts of X and Y.
 //
-//   gemv_packed_dense_narrow   one contiguous column: bound by reading W, which streams through
-//   once gemm_packed_dense_narrow   all other calls
+//   gemv_packed_dense_narrow   one contiguous column: bound by reading W, which streams through once
+//   gemm_packed_dense_narrow   all other calls
 //
 // Lanes are rows of W. A step of a tile loads three registers of weights, broadcasts a word of each
 // of eight columns of X and does 24 multiply-adds or dot products (narrow_product.hpp). X is

@@ -7,9 +7,8 @@
 //   f16                    1 part   x as f32; weights are widened
 //   bf16, X bf16, dot2     1 part   two x as they are, where dot2 is one instruction (or two)
 //   bf16 otherwise         2 parts  even and odd x as f32; weights are widened
-//   s8, dot4               1 part   four x, their sign changed where the instruction wants the
-//   other one s8 otherwise           2 parts  even and odd x as pairs of 16 bits; weights are
-//   widened
+//   s8, dot4               1 part   four x, their sign changed where the instruction wants another
+//   s8 otherwise           2 parts  even and odd x as pairs of 16 bits; weights are widened
 //
 // bf16 always adds odd columns first, so all ISAs and both types of X make the same sums.
 #pragma once

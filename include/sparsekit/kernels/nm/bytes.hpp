@@ -2,10 +2,10 @@
 // one word of weights, which lies ready; the word of X for them is put together from four rows of
 // the panel:
 //
-//   for four steps:   x = places 0, 1, 2, 3 of the panel's rows of their four columns    (4 loads,
-//   2 or 3 merges)
-//                     sum[r] += word[r] . x for the V rows that share these columns      (V dot
-//                     products)
+//   for four steps:   x = places 0, 1, 2, 3 of the panel's rows of their four columns
+//                                                     (4 loads, 2 or 3 merges)
+//                     sum[r] += word[r] . x for the V rows that share these columns
+//                                                     (V dot products)
 //
 // The panel holds each byte of X in all places of its word (gemv_narrow.hpp), so that a merge needs
 // no shift. With V = 1 the merges take longer than the products: a free pattern of s8 gains nothing

@@ -3,9 +3,8 @@
 //
 //   bf16, f16   f32; values are widened as they are loaded
 //   s8          the byte in all places of a word (two 16-bit places where four bytes have no dot
-//   product), so
-//               that four looked up words, each masked to one place, are a word of X for the four
-//               slots of a row that lie together
+//               product), so that four looked up words, each masked to one place, are a word of X
+//               for the four slots of a row that lie together
 //
 // A pass over the weights for each column: they are read from cache from the second on. (From four
 // columns on panels are ahead.) Without a workspace short columns have room on the stack.
