@@ -1,5 +1,5 @@
 // A feed-forward block of a language model, y = V relu(W x + b), one token at a time, with weights
-// of f32, bf16 and s8: tokens a second when nothing is skipped, when the pruned weights of W are
+// of f32, bf16, f16 and s8: tokens a second when nothing is skipped, when the pruned weights of W are
 // (window-lookup steps or a bitmask, as pack() finds best), when the zeros that ReLU leaves are
 // (only the active columns of V are read), and both.
 //
@@ -257,6 +257,7 @@ int main(int argc, char** argv) {
               static_cast<long long>(s.model), 100 * s.weight_zeros);
   bool agree = run_type<float>("f32", s);
   agree = run_type<sk::bfloat16>("bf16", s) && agree;
+  agree = run_type<sk::float16>("f16", s) && agree;
   agree = run_type<std::int8_t>("s8", s) && agree;
   return agree ? 0 : 1;
 }
