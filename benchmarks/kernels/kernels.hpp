@@ -3,13 +3,16 @@
 //
 // A case is a kernel, a pattern of entries, a shape, a number of columns and a layout of X and Y.
 // Each iteration runs the kernel and then dense code in both layouts, so that all see the same
-// machine; the ratios are between the fastest iterations. `rot8` uses eight matrices in turn.
+// machine; the ratios are between the fastest iterations. `rot8` uses eight matrices in turn. Results of
+// every case are first compared with those of the scalar code.
 #pragma once
 
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <sparsekit/sparsekit.hpp>
 #include <string>
@@ -52,7 +55,30 @@ struct activations {
   }
   sk::dense_view<const X, Layout> in() const { return {x.data(), cols, n}; }
   sk::dense_view<Y, Layout> out() { return {y.data(), rows, n}; }
+  /// Results that no product leaves.
+  void spoil() {
+    const Y none = std::is_integral_v<Y> ? std::numeric_limits<Y>::min()
+                                         : std::numeric_limits<Y>::quiet_NaN();
+    std::fill(y.begin(), y.end(), none);
+  }
 };
+
+/// Whether the results of a kernel are those of the scalar code, up to the order of sums, and some are
+/// not zero.
+template <class Y>
+bool agree(const std::vector<Y>& y, const std::vector<Y>& reference) {
+  double largest = 0;
+  double error = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const auto want = static_cast<double>(reference[i]);
+    const double off = std::abs(static_cast<double>(y[i]) - want);
+    if (!(off <= std::numeric_limits<double>::max())) return false;  // NaN: not written
+    largest = std::max(largest, std::abs(want));
+    error = std::max(error, off);
+  }
+  const double allowed = std::is_integral_v<Y> ? 0 : sizeof(Y) == 8 ? 1e-12 : 1e-4;
+  return largest > 0 && error <= allowed * largest;
+}
 
 /// Seconds of one run of f, at least 20 us of runs at a time.
 struct timed {
@@ -71,26 +97,20 @@ struct timed {
 
 template <class Kernel, class Format, class T, class Layout>
 void run_case(benchmark::State& state, const grid_point& at) {
-  using owner = decltype(make_operand<Format, T>(std::declval<const source<T>&>()));
+  using owner = decltype(make_operand<Format, T>(std::declval<const source<T>&>(), 0));
   std::vector<owner> operands;
   std::vector<sk::packed_dense<T>> dense;
-  for (int i = 0; i < at.matrices; ++i) {
-    const source<T> s(at.source, i);
-    operands.push_back(make_operand<Format, T>(s));
-    dense.push_back(sk::pack_dense(s.dense_view()).value());
-  }
-  const auto first = operands[0].view();
-  const index_t m = first.rows();
-  const index_t k = first.cols();
+  const source<T> first_source(at.source, 0);
+  operands.push_back(make_operand<Format, T>(first_source, 0));
+  const index_t m = operands[0].view().rows();
+  const index_t k = operands[0].view().cols();
   const index_t n = at.columns;
   activations<T, Layout> io(m, k, n);
-  activations<T, sk::row_major> row_io(dense[0].rows(), dense[0].cols(), n);
-  activations<T, sk::col_major> col_io(dense[0].rows(), dense[0].cols(), n);
-  sk::workspace dense_ws(dense[0], {.max_columns = n});
   sk::workspace ws;
-  for (const owner& o : operands) {
-    if (sk::status s = ws.add(library_operand(o), {.max_columns = n}); !s) return state.SkipWithError("no memory");
-  }
+  const auto has_memory = [&] {
+    return static_cast<bool>(ws.add(library_operand(operands.back()), {.max_columns = n}));
+  };
+  if (!has_memory()) return state.SkipWithError("no memory");
 
   const sk::identity_epilogue epilogue{};
   const auto call = [&](const auto& a) {
@@ -99,11 +119,37 @@ void run_case(benchmark::State& state, const grid_point& at) {
                              sk::identity_epilogue, true, x_type<T>, y_type<T>>{sk::seq,  a,        io.in(),
                                                     io.out(), epilogue, ws.memory()};
   };
-  using call_type = decltype(call(first));
+  using call_type = decltype(call(operands[0].view()));
   if constexpr (!sk::kernels::is_possible<Kernel, call_type>) {
     return state.SkipWithError("not for these layouts");
   } else {
-    if (!Kernel::accepts(call(first))) return state.SkipWithError("not for this call");
+    int way = 0;
+    const int ways = std::is_same_v<Format, sk::format::packed> ? packed_ways : 1;
+    while (!Kernel::accepts(call(operands[0].view()))) {
+      if (++way == ways) return state.SkipWithError("not for this call");
+      operands[0] = make_operand<Format, T>(first_source, way);
+      if (!has_memory()) return state.SkipWithError("no memory");
+    }
+    dense.push_back(sk::pack_dense(first_source.dense_view()).value());
+    for (int i = 1; i < at.matrices; ++i) {
+      const source<T> s(at.source, i);
+      operands.push_back(make_operand<Format, T>(s, way));
+      dense.push_back(sk::pack_dense(s.dense_view()).value());
+      if (!has_memory()) return state.SkipWithError("no memory");
+    }
+    for (const owner& o : operands) {
+      const auto a = o.view();
+      io.spoil();
+      Kernel::run(call(a));
+      const auto y = io.y;
+      io.spoil();
+      sk::kernels::run_selected<sk::arch::scalar>(call(a));
+      if (!agree(y, io.y)) return state.SkipWithError("WRONG RESULT");
+    }
+    const auto first = operands[0].view();
+    activations<T, sk::row_major> row_io(dense[0].rows(), dense[0].cols(), n);
+    activations<T, sk::col_major> col_io(dense[0].rows(), dense[0].cols(), n);
+    sk::workspace dense_ws(dense[0], {.max_columns = n});
     timed own, dense_row, dense_col;
     std::size_t turn = 0;
     const auto next = [&] { return turn = (turn + 1) % operands.size(); };

@@ -44,12 +44,19 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "%s: not an option and not a .smtx or .mtx file\n", argv[i]);
       return 1;
     }
+    const sk::status readable = s.file.ends_with(".smtx")
+                                    ? sk::io::read_smtx<float>(s.file).error()
+                                    : sk::io::read_matrix_market<float>(s.file).error();
+    if (!readable) {
+      std::fprintf(stderr, "%s: %s\n", argv[i], readable.message().c_str());
+      return 1;
+    }
     sources.push_back(s);
   }
   if (sources.empty()) {
     for (const pattern p : {pattern::uniform, pattern::magnitude_like, pattern::banded,
                             pattern::power_law, pattern::blocks}) {
-      for (const double zeros : {0.5, 0.8, 0.9, 0.95}) {
+      for (const double zeros : {0.5, 0.7, 0.8, 0.9, 0.95, 0.98}) {
         sources.push_back({p, 512, 512, zeros, {}});
         sources.push_back({p, 2048, 512, zeros, {}});
       }
@@ -57,7 +64,7 @@ int main(int argc, char** argv) {
   }
   std::vector<grid_point> grid;
   for (const pattern_source& s : sources) {
-    for (const index_t n : {1, 8, 64, 256}) {
+    for (const index_t n : {1, 2, 3, 8, 16, 64, 256}) {
       for (const int matrices : {1, 8}) grid.push_back({s, n, matrices});
     }
   }

@@ -182,8 +182,27 @@ struct transposed_operand {
   auto view() const { return sk::transposed(sell); }
 };
 
+/// pack() and, for kernels of forms that it would not choose here, each form alone.
+inline constexpr int packed_ways = 6;
+template <class T>
+sk::packed_matrix<T> packed_way(const source<T>& s, int way) {
+  const sk::extents shape(s.csr.rows(), s.csr.cols());
+  const index_t nnz = s.csr.nnz();
+  if (way == 1) return {shape, nnz, {}, sk::pack_lookup(s.csr).value()};
+  if (way == 2) return {shape, nnz, {}, {}, {}, {}, sk::pack<sk::bitmask>(s.csr).value()};
+  if constexpr (!std::is_integral_v<T>) {
+    const auto cut = sk::choose_quad_shape<T>(shape, nnz, {64});
+    if (way == 3) return {shape, nnz, sk::pack_quads(sk::seq, s.csr.view(), cut).value()};
+  }
+  if constexpr (!sk::is_narrow<T>) {
+    if (way == 4) return {shape, nnz, {}, {}, sk::pack_spmv(s.csr).value()};
+    if (way == 5) return {shape, nnz, {}, {}, {}, sk::pack_wide(sk::seq, s.csr.view()).value()};
+  }
+  return sk::pack(s.csr, {.columns = {1, 64}}).value();
+}
+
 template <class Format, class T>
-auto make_operand(const source<T>& s) {
+auto make_operand(const source<T>& s, [[maybe_unused]] int way) {
   namespace format = sk::format;
   if constexpr (std::is_same_v<Format, format::csr>) {
     return sk::to_csr(s.csr).value();
@@ -200,7 +219,7 @@ auto make_operand(const source<T>& s) {
   } else if constexpr (std::is_same_v<Format, format::transposed>) {
     return transposed_operand<T>(s);
   } else if constexpr (std::is_same_v<Format, format::packed>) {
-    return sk::pack(s.csr, {.columns = {1, 64}}).value();
+    return packed_way(s, way);
   } else if constexpr (std::is_same_v<Format, format::nm>) {
     return sk::pack<sk::nm<2, 4>>(s.dense_view(), sk::magnitude_pruning).value();
   } else if constexpr (std::is_same_v<Format, format::blocks>) {

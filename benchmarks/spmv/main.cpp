@@ -1,0 +1,274 @@
+// y = A x of ordinary sparse matrices: sparsekit's CSR, slices (pack) and SELL beside a plain loop,
+// Eigen (where the build found it) and MKL (loaded by name), all in turn in one process, results
+// compared. Prints CSV, times in seconds.
+//
+// usage: sparsekit_spmv_benchmark f32|f64 [--mkl LIBRARY.so] [--threads N] MATRIX...
+//
+// A MATRIX is a .mtx or .mtx.gz file, lap2d:SIDE (5 points), lap3d:SIDE (27 points),
+// rmat:SCALE:EDGES (Graph500's parameters). `packing` is what pack() takes, in multiplies of what
+// it makes. With --threads N sparsekit has a pool of N; Eigen and the loop have one thread, MKL
+// what its environment says.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <limits>
+#include <random>
+#include <sparsekit/adapters/thread_pool.hpp>
+#include <sparsekit/convert/to_sell.hpp>
+#include <sparsekit/io/matrix_market.hpp>
+#include <sparsekit/sparsekit.hpp>
+#include <string>
+#include <vector>
+
+#include "mkl.hpp"
+#if __has_include(<Eigen/SparseCore>)
+#include <Eigen/SparseCore>
+#endif
+
+namespace {
+
+namespace sk = sparsekit;
+using sk::index_t;
+using watch = std::chrono::steady_clock;
+
+template <class T>
+using triplets = std::vector<sk::triplet<T>>;
+
+template <class T>
+void add(triplets<T>& to, index_t row, index_t col, double value) {
+  to.push_back(
+      {static_cast<std::int32_t>(row), static_cast<std::int32_t>(col), static_cast<T>(value)});
+}
+
+/// The Laplacian of a square of points, each with its four neighbours.
+template <class T>
+triplets<T> lap2d(index_t side) {
+  triplets<T> a;
+  for (index_t i = 0; i < side; ++i) {
+    for (index_t j = 0; j < side; ++j) {
+      const index_t row = i * side + j;
+      add(a, row, row, 4);
+      if (i > 0) add(a, row, row - side, -1);
+      if (i + 1 < side) add(a, row, row + side, -1);
+      if (j > 0) add(a, row, row - 1, -1);
+      if (j + 1 < side) add(a, row, row + 1, -1);
+    }
+  }
+  return a;
+}
+/// That of a cube, each point with all 26.
+template <class T>
+triplets<T> lap3d(index_t side) {
+  triplets<T> a;
+  const auto inside = [&](index_t i) { return i >= 0 && i < side; };
+  for (index_t p = 0; p < side * side * side; ++p) {
+    const index_t at[3] = {p / (side * side), p / side % side, p % side};
+    for (index_t d = 0; d < 27; ++d) {
+      const index_t q[3] = {at[0] + d / 9 - 1, at[1] + d / 3 % 3 - 1, at[2] + d % 3 - 1};
+      if (!inside(q[0]) || !inside(q[1]) || !inside(q[2])) continue;
+      add(a, p, (q[0] * side + q[1]) * side + q[2], d == 13 ? 26 : -1);
+    }
+  }
+  return a;
+}
+/// A power-law graph of 2^scale nodes, edges drawn more than once added up.
+template <class T>
+triplets<T> rmat(int scale, index_t edges) {
+  std::mt19937_64 random(5);
+  std::uniform_real_distribution<double> uniform;
+  triplets<T> a;
+  for (index_t e = 0; e < edges; ++e) {
+    index_t row = 0;
+    index_t col = 0;
+    for (int b = 0; b < scale; ++b) {
+      const double u = uniform(random);
+      row = 2 * row + (u >= .76 ? 1 : 0);
+      col = 2 * col + ((u >= .57 && u < .76) || u >= .95 ? 1 : 0);
+    }
+    add(a, row, col, uniform(random));
+  }
+  return a;
+}
+
+template <class T>
+sk::result<sk::csr_matrix<T>> read(const std::string& name) {
+  const auto number = [&](std::size_t from) { return std::atol(name.c_str() + from); };
+  const auto square = [](index_t n, const triplets<T>& entries) {
+    return sk::csr_matrix<T>::from_triplets({n, n}, entries);
+  };
+  const index_t side = name.size() > 6 ? number(6) : 0;
+  if (name.starts_with("lap2d:") && side > 0 && side < 20'000) {
+    return square(side * side, lap2d<T>(side));
+  }
+  if (name.starts_with("lap3d:") && side > 0 && side < 400) {
+    return square(side * side * side, lap3d<T>(side));
+  }
+  const std::size_t colon = name.rfind(':');
+  if (name.starts_with("rmat:") && colon > 5 && number(5) > 0 && number(5) < 30) {
+    const int scale = static_cast<int>(number(5));
+    return square(index_t{1} << scale, rmat<T>(scale, number(colon + 1)));
+  }
+  return sk::io::read_matrix_market<T>(name);
+}
+
+template <class T>
+struct contender {
+  std::string name;
+  std::function<void(T* y)> run;
+  double least = std::numeric_limits<double>::infinity();
+  long repeats = 1;
+};
+
+double seconds(const std::function<void()>& run) {
+  const auto start = watch::now();
+  run();
+  return std::chrono::duration<double>(watch::now() - start).count();
+}
+
+template <class T>
+void plain_loop(const sk::csr_view<const T>& a, const T* x, T* y) {
+  for (index_t r = 0; r < a.rows(); ++r) {
+    T sum{0};
+    for (index_t p = a.row_ptr[r]; p < a.row_ptr[r + 1]; ++p) sum += a.values[p] * x[a.columns[p]];
+    y[r] = sum;
+  }
+}
+
+/// One matrix; false if a result is wrong.
+template <class T, class Policy>
+bool measure(const std::string& name, const sk::csr_matrix<T>& csr, const Policy& policy,
+             void* mkl) {
+  const sk::csr_view<const T> a = csr.view();
+  std::mt19937 random(1);
+  std::normal_distribution<double> normal;
+  std::vector<T> x(static_cast<std::size_t>(a.cols()));
+  for (T& e : x) e = static_cast<T>(normal(random));
+  sk::packed_matrix<T> packed;
+  double packing = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < 3; ++i) {
+    packing = std::min(packing, seconds([&] { packed = sk::pack(csr, {.columns = {1}}).value(); }));
+  }
+  sk::workspace scratch(packed, {.max_workers = 64});
+  const auto in = sk::dense_view<const T, sk::col_major>(x.data(), a.cols(), 1);
+  const auto out = [&](T* y) { return sk::dense_view<T, sk::col_major>(y, a.rows(), 1); };
+
+  std::vector<contender<T>> all;
+  all.push_back({"loop", [&](T* y) { plain_loop(a, x.data(), y); }});
+  all.push_back({"sparsekit-csr", [&](T* y) { sk::multiply(policy, csr, in, out(y)); }});
+  all.push_back(
+      {"sparsekit-pack", [&](T* y) { sk::multiply(policy, packed, in, out(y), scratch); }});
+  sk::sell_matrix<T> sell;
+  if (sk::to_sell(csr).get(sell)) {
+    all.push_back({"sparsekit-sell", [&](T* y) { sk::multiply(policy, sell, in, out(y)); }});
+  }
+#if __has_include(<Eigen/SparseCore>)
+  using eigen_vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
+  const Eigen::Map<const Eigen::SparseMatrix<T, Eigen::RowMajor, int>> eigen(
+      a.rows(), a.cols(), a.nnz(), a.row_ptr.data(), a.columns.data(), a.values.data());
+  all.push_back({"eigen", [&](T* y) {
+                   Eigen::Map<eigen_vector>(y, a.rows()).noalias() =
+                       eigen * Eigen::Map<const eigen_vector>(x.data(), a.cols());
+                 }});
+#endif
+  std::vector<spmv_benchmark::mkl_matrix<T>> handles;
+  for (int i = 0; mkl != nullptr && i < 2; ++i) handles.emplace_back(mkl, a, i == 1);
+  for (std::size_t i = 0; i < handles.size(); ++i) {
+    if (!handles[i].works()) continue;
+    all.push_back(
+        {i == 0 ? "mkl" : "mkl-optimized", [&, i](T* y) { handles[i].multiply(x.data(), y); }});
+  }
+
+  bool right = true;
+  std::vector<T> y(static_cast<std::size_t>(a.rows()));
+  std::vector<T> expected;
+  for (contender<T>& c : all) {
+    std::fill(y.begin(), y.end(), std::numeric_limits<T>::quiet_NaN());
+    c.run(y.data());
+    if (expected.empty()) expected = y;
+    double error = 0;
+    double largest = 0;
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const double d = std::abs(static_cast<double>(y[i] - expected[i]));
+      error = d < 1e30 ? std::max(error, d) : 1e30;
+      largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
+    }
+    if (error > (sizeof(T) == 4 ? 1e-4 : 1e-12) * largest) {
+      std::fprintf(stderr, "%s: %s: wrong result, error %g\n", name.c_str(), c.name.c_str(), error);
+      right = false;
+    }
+    const double once = seconds([&] { c.run(y.data()); });
+    c.repeats = once > 100e-6 ? 1 : static_cast<long>(100e-6 / once) + 1;
+  }
+  const int rounds = a.nnz() > 1'000'000 ? 15 : 60;
+  for (int round = 0; round < rounds; ++round) {
+    for (contender<T>& c : all) {
+      c.run(y.data());
+      const double all_repeats = seconds([&] {
+        for (long i = 0; i < c.repeats; ++i) c.run(y.data());
+      });
+      c.least = std::min(c.least, all_repeats / static_cast<double>(c.repeats));
+    }
+  }
+  for (const contender<T>& c : all) {
+    std::printf("%s,%s,%ld,%ld,%ld,%s,%.4g", sizeof(T) == 4 ? "f32" : "f64", name.c_str(),
+                static_cast<long>(a.rows()), static_cast<long>(a.cols()),
+                static_cast<long>(a.nnz()), c.name.c_str(), c.least);
+    std::printf(c.name == "sparsekit-pack" ? ",%.1f\n" : ",\n", packing / c.least);
+  }
+  std::fflush(stdout);
+  return right;
+}
+
+template <class T>
+int run(const std::vector<std::string>& names, int threads, void* mkl) {
+  bool right = true;
+  std::printf("type,matrix,rows,cols,entries,name,seconds,packing\n");
+  for (const std::string& name : names) {
+    sk::csr_matrix<T> csr;
+    if (const sk::status error = read<T>(name).get(csr); !error) {
+      std::fprintf(stderr, "%s: %s\n", name.c_str(), error.message().c_str());
+      return 1;
+    }
+    const std::string label = name.substr(name.rfind('/') + 1);
+    if (threads > 1) {
+      sk::thread_pool pool(threads);
+      right = measure(label, csr, sk::par(pool), mkl) && right;
+    } else {
+      right = measure(label, csr, sk::seq, mkl) && right;
+    }
+  }
+  return right ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const std::string type = count > 1 ? arguments[1] : "";
+  std::vector<std::string> names;
+  void* mkl = nullptr;
+  long threads = 1;
+  for (int i = 2; i < count; ++i) {
+    const std::string word = arguments[i];
+    if (word == "--mkl" && i + 1 < count) {
+      mkl = dlopen(arguments[++i], RTLD_NOW | RTLD_GLOBAL);
+      if (mkl == nullptr) {
+        std::fprintf(stderr, "%s\n", dlerror());
+        return 1;
+      }
+    } else if (word == "--threads" && i + 1 < count) {
+      threads = std::atol(arguments[++i]);
+    } else {
+      names.push_back(word);
+    }
+  }
+  if ((type != "f32" && type != "f64") || names.empty() || threads < 1 || threads > 64) {
+    std::fprintf(stderr, "usage: %s f32|f64 [--mkl LIBRARY.so] [--threads N] MATRIX...\n",
+                 arguments[0]);
+    return 1;
+  }
+  return type == "f32" ? run<float>(names, static_cast<int>(threads), mkl)
+                       : run<double>(names, static_cast<int>(threads), mkl);
+}
