@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 SKIPPED = 77
-FORMS = ("csr", "pack", "coo", "csc", "sell")
+FORMS = ("csr", "pack", "coo", "csc", "sell", "bsr", "transposed")
 
 
 def main():

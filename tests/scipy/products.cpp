@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <limits>
 #include <sparsekit/convert/conversions.hpp>
+#include <sparsekit/convert/to_bsr.hpp>
 #include <sparsekit/convert/to_sell.hpp>
 #include <sparsekit/io/matrix_market.hpp>
 #include <sparsekit/sparsekit.hpp>
@@ -58,6 +59,13 @@ sk::status run(const std::string& file, const std::string& folder) {
   sk::sell_matrix<T> sell;
   if (sk::status s = sk::to_sell(csr, {.max_fill = 64}).get(sell); !s) return s;
   multiply<T>(path("sell"), sell);
+  sk::bsr_matrix<T> bsr;
+  if (sk::status s = sk::to_bsr(csr).get(bsr); !s) return s;
+  multiply<T>(path("bsr"), bsr);
+  // A as the transpose of its transpose.
+  sk::csr_matrix<T> transpose;
+  if (sk::status s = sk::to_csr(sk::transposed(csr)).get(transpose); !s) return s;
+  multiply<T>(path("transposed"), sk::transposed(transpose));
   return {};
 }
 
