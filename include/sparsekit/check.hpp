@@ -1,8 +1,10 @@
-// check(A, x, y [, epilogue] [, workspace]): whether a call of multiply with these operands is allowed.
-// O(1): it looks at shapes, strides, lengths and addresses, not at elements; `validate` does that.
+// check([policy,] A, x, y [, epilogue] [, workspace]): whether a call of multiply with these
+// operands is allowed. O(1): it looks at shapes, strides, lengths and addresses, not at elements;
+// `validate` does that.
 #pragma once
 
 #include "operands.hpp"
+#include "policy.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -37,24 +39,34 @@ status check_product(const A& a, const X& x, const Y& y, const E& e) {
   return e.check(y.shape());
 }
 
-template <class A>
-status check_workspace(const A&, index_t) {
+template <class Policy, class A>
+status check_workspace(const Policy&, const A&, index_t) {
   return {};
 }
-template <class A, class First, class... Rest>
-status check_workspace(const A& a, index_t columns, const First& first, const Rest&... rest) {
+template <class Policy, class A, class First, class... Rest>
+status check_workspace(const Policy& policy, const A& a, index_t columns, const First& first,
+                       const Rest&... rest) {
   if constexpr (is_workspace<First>) {
     const workspace_size need = workspace_requirement(a, columns);
-    if (first.serves(need, 1)) return {};
+    const index_t workers = known_workers(policy);
+    if (first.serves(need, workers)) return {};
     const scratch_memory have = first.memory();
-    const bool shared = need.shared > have.shared_bytes;
-    return {.code = errc::workspace_too_small,
-            .object = "workspace",
-            .detail = shared ? "shared bytes" : "bytes a worker",
-            .got = shared ? have.shared_bytes : have.worker_bytes,
-            .allowed = shared ? need.shared : need.per_worker};
+    const auto too_small = [](const char* detail, index_t got, index_t allowed) {
+      return status{.code = errc::workspace_too_small,
+                    .object = "workspace",
+                    .detail = detail,
+                    .got = got,
+                    .allowed = allowed};
+    };
+    if (need.shared > have.shared_bytes) {
+      return too_small("shared bytes", have.shared_bytes, need.shared);
+    }
+    if (need.per_worker > have.worker_bytes) {
+      return too_small("bytes a worker", have.worker_bytes, need.per_worker);
+    }
+    return too_small("workers", have.worker_count, workers);
   } else {
-    return check_workspace(a, columns, rest...);
+    return check_workspace(policy, a, columns, rest...);
   }
 }
 
@@ -138,11 +150,12 @@ status check_active(const char* object, const A& a, index_t size,
 
 }  // namespace operands
 
-/// What multiply(A, x, y, ...) would assert: dimensions, leading dimensions, overlap of y with x, the
-/// lengths of epilogue arrays, and a workspace too small for its best kernel (it would use another).
-template <class A, class X, class Y, class... Optional>
-  requires(!execution_policy<A>)
-status check(const A& a, const X& x, const Y& y, const Optional&... optional) {
+/// What multiply([policy,] A, x, y, ...) would assert: dimensions, leading dimensions, overlap of y
+/// with x, the lengths of epilogue arrays, a workspace for fewer workers than an executor with
+/// workers() has; and one too small for the best kernel (multiply would use another).
+template <execution_policy Policy, class A, class X, class Y, class... Optional>
+status check(const Policy& policy, const A& a, const X& x, const Y& y,
+             const Optional&... optional) {
   const auto epilogue = operands::epilogue_in(optional...);
   if (status s = operands::check_strides(y, "y"); !s) return s;
   if constexpr (active_sets<X>) {
@@ -154,7 +167,7 @@ status check(const A& a, const X& x, const Y& y, const Optional&... optional) {
       return operands::with_transposed(y, [&](auto yv) {
         const auto matrix = transposed(operands::matrix(x));
         status s = operands::check_product(matrix, xv, yv, flipped);
-        return s ? operands::check_workspace(matrix, xv.cols(), optional...) : s;
+        return s ? operands::check_workspace(policy, matrix, xv.cols(), optional...) : s;
       });
     });
   } else {
@@ -164,30 +177,30 @@ status check(const A& a, const X& x, const Y& y, const Optional&... optional) {
       return operands::with_dense(y, [&](auto yv) {
         const auto matrix = operands::matrix(a);
         status s = operands::check_product(matrix, xv, yv, scaled_epilogue);
-        return s ? operands::check_workspace(matrix, xv.cols(), optional...) : s;
+        return s ? operands::check_workspace(policy, matrix, xv.cols(), optional...) : s;
       });
     });
   }
 }
 /// With an active set for x.
-template <class A, class T, class Y, class... Optional>
-  requires(!execution_policy<A>)
-status check(const A& a, const active_set<T>& x, const Y& y, const Optional&... optional) {
+template <execution_policy Policy, class A, class T, class Y, class... Optional>
+status check(const Policy&, const A& a, const active_set<T>& x, const Y& y,
+             const Optional&... optional) {
   const array_view<const T> values = x.view().values;
   return operands::check_active("active_set", a, x.size(), x.view().indices, true,
                                 dense_view<const T, col_major>(values.data(), values.size(), 1), y,
                                 optional...);
 }
 /// With the active rows of X.
-template <class A, class T, class Layout, class Y, class... Optional>
-  requires(!execution_policy<A>)
-status check(const A& a, const active_rows_view<T, Layout>& x, const Y& y,
+template <execution_policy Policy, class A, class T, class Layout, class Y, class... Optional>
+status check(const Policy&, const A& a, const active_rows_view<T, Layout>& x, const Y& y,
              const Optional&... optional) {
   return operands::check_active("active_rows", a, x.size, x.indices, false, x.x, y, optional...);
 }
-template <execution_policy Policy, class A, class X, class Y, class... Optional>
-status check(const Policy&, const A& a, const X& x, const Y& y, const Optional&... optional) {
-  return check(a, x, y, optional...);
+template <class A, class X, class Y, class... Optional>
+  requires(!execution_policy<A>)
+status check(const A& a, const X& x, const Y& y, const Optional&... optional) {
+  return check(seq, a, x, y, optional...);
 }
 
 SPARSEKIT_EXEC_END_IN_V0

@@ -243,7 +243,7 @@ void multiply(const Policy& policy, const A& a, dense_view<TX, LX> x, dense_view
   run_tasks(policy, ceil_div(y.cols(), width), [&](index_t p, index_t worker) {
     const shifted e(epilogue, p * width);
     scratch_memory own = scratch;
-    own.workers = scratch.workers + worker * scratch.worker_bytes;
+    own.workers = scratch.worker_as<std::byte>(worker);
     own.worker_count = 1;
     kernel::run(kernels::call<sequential_policy, view, T, row_major, row_major, shifted>{
         seq, w, operands::columns_of_panel(dense_view<const T, LX>(x), p, width),
@@ -253,10 +253,11 @@ void multiply(const Policy& policy, const A& a, dense_view<TX, LX> x, dense_view
 
 /// What multiply with panels would assert, as sk::check of other operands; also: panels of two
 /// widths, and W that has neither quads nor wide rows (unsupported).
-template <operands::panel_matrix A, class TX, class LX, class TY, class LY, class... Optional>
-requires operands::panel_layouts<LX, LY> status check(const A& a, const dense_view<TX, LX>& x,
-                                                      const dense_view<TY, LY>& y,
-                                                      const Optional&... optional) {
+template <execution_policy Policy, operands::panel_matrix A, class TX, class LX, class TY, class LY,
+          class... Optional>
+requires operands::panel_layouts<LX, LY>
+status check(const Policy& policy, const A& a, const dense_view<TX, LX>& x,
+             const dense_view<TY, LY>& y, const Optional&... optional) {
   const auto w = operands::matrix(a);
   using view = std::remove_cvref_t<decltype(w)>;
   if (!operands::panel_kernel<view>::suits(w)) {
@@ -270,7 +271,7 @@ requires operands::panel_layouts<LX, LY> status check(const A& a, const dense_vi
       return operands::mismatch("y", "width", y.width(), x.width());
     }
   }
-  return operands::check_workspace(w, x.cols(), optional...);
+  return operands::check_workspace(policy, w, x.cols(), optional...);
 }
 
 /// x into panels; to_panels(x, X) of the same shape. What lies behind the last column becomes zero.

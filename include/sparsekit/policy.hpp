@@ -14,9 +14,10 @@ inline namespace v0 {
 struct sequential_policy {};
 inline constexpr sequential_policy seq{};
 
-/// On the caller's threads. `executor(tasks, f)` must call f(task, worker) exactly once for every task
-/// in [0, tasks), with worker in [0, max_workers) and no two calls of one worker at a time, and return
-/// when all are done. f does not throw. Results do not depend on who runs which task.
+/// On the caller's threads. `executor(tasks, f)` must call f(task, worker) exactly once for every
+/// task in [0, tasks), with worker in [0, max_workers) and no two calls of one worker at a time,
+/// and return when all are done. f does not throw. Results do not depend on who runs which task. An
+/// executor may say max_workers by a member workers(): then sk::check knows workspaces for fewer.
 template <class Executor>
 struct parallel_policy {
   Executor& executor;
@@ -54,6 +55,16 @@ index_t task_count(const Policy&, index_t multiply_adds, index_t pieces) {
     index_t n = by_work < pieces ? by_work : pieces;
     n = n < most ? n : most;
     return n < 1 ? 1 : n;
+  }
+}
+
+/// The most workers that will be named, as far as the executor tells; otherwise 1.
+template <class Policy>
+index_t known_workers(const Policy& policy) {
+  if constexpr (requires { static_cast<index_t>(policy.executor.workers()); }) {
+    return static_cast<index_t>(policy.executor.workers());
+  } else {
+    return 1;
   }
 }
 

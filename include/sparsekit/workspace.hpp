@@ -32,8 +32,9 @@ struct scratch_memory {
   T* shared_as() const {
     return reinterpret_cast<T*>(shared);
   }
-  template <class T>
+  template <class T, class Flags = flags_tag>
   T* worker_as(index_t worker) const {
+    SPARSEKIT_ASSERT(worker < worker_count || worker_bytes == 0);
     return reinterpret_cast<T*>(workers + worker * worker_bytes);
   }
 };

@@ -1,5 +1,5 @@
 // The optional executors: every task once, workers in range and never two tasks at a time on one,
-// and products with the bits of the sequential call.
+// and products with the bits of the sequential call; workspaces that are too small are named.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -9,6 +9,7 @@
 #include <sparsekit/adapters/tbb.hpp>
 #include <sparsekit/adapters/thread_pool.hpp>
 #include <sparsekit/sparsekit.hpp>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -108,6 +109,58 @@ TEST_CASE("openmp_executor") {
   check_tasks(threads, 3);
   check_products(threads, 3);
   CHECK(sk::openmp_executor().workers() >= 1);
+}
+
+TEST_CASE("a workspace for fewer columns or workers, or a smaller matrix, is named") {
+  constexpr index_t m = 4;
+  constexpr index_t k = 400;
+  constexpr index_t n = 20;
+  const std::vector<float> ones(m * k, 1.f);
+  const auto a = sk::csr_matrix<float>::from_dense(sk::dense_view(ones.data(), m, k)).value();
+  const auto smaller = sk::csr_matrix<float>::from_dense(sk::dense_view(ones.data(), m, 8)).value();
+  const std::vector<float> x(k * n);
+  std::vector<float> y(m * n);
+  const sk::dense_view<const float> xv(x.data(), k, n);
+  const sk::dense_view<float> yv(y.data(), m, n);
+  const sk::thread_pool pool(3);
+  const auto untold = [](index_t, auto&&) {};
+  const auto named = [](const sk::status& s, const char* detail) {
+    CAPTURE(s.message());
+    return s.code == sk::errc::workspace_too_small && std::string_view(s.object) == "workspace" &&
+           std::string_view(s.detail) == detail;
+  };
+
+  const sk::workspace right(a, {.max_columns = n, .max_workers = 3});
+  CHECK(sk::check(a, xv, yv, right));
+  CHECK(sk::check(sk::par(pool), a, xv, yv, sk::relu, right));
+
+  const sk::workspace one_worker(a, {.max_columns = n});
+  CHECK(sk::check(sk::seq, a, xv, yv, one_worker));
+  CHECK(sk::check(sk::par(untold), a, xv, yv, one_worker));  // has no workers()
+  const sk::status workers = sk::check(sk::par(pool), a, xv, yv, sk::relu, one_worker);
+  CHECK(named(workers, "workers"));
+  CHECK(workers.got == sk::any_integer(1));
+  CHECK(workers.allowed == sk::any_integer(3));
+  CHECK(workers.message() == "workspace: workers is 1, but the call needs 3");
+  CHECK(named(sk::check(sk::par(sk::openmp_executor(2)), a, xv, yv, one_worker), "workers"));
+
+  const sk::workspace one_column(a, {.max_columns = 1, .max_workers = 3});
+  const sk::status columns = sk::check(sk::par(pool), a, xv, yv, one_column);
+  CHECK(named(columns, "bytes a worker"));
+  CHECK(columns.got == sk::any_integer(one_column.memory().worker_bytes));
+  CHECK(columns.allowed == sk::any_integer(sk::workspace_requirement(a, n).per_worker));
+
+  sk::workspace other(smaller, {.max_columns = n, .max_workers = 3});
+  CHECK(named(sk::check(a, xv, yv, other), "bytes a worker"));
+  CHECK(named(sk::check(a, xv, yv, sk::workspace()), "bytes a worker"));
+  // The matrix on the right: Y^T = A^T X^T adds up in memory that workers share.
+  const sk::dense_view<const float, sk::col_major> left(x.data(), n, m);
+  std::vector<float> wide(n * k);
+  const sk::dense_view<float, sk::col_major> product(wide.data(), n, k);
+  CHECK(named(sk::check(left, a, product, other), "shared bytes"));
+
+  REQUIRE(other.add(a, {.max_columns = n}));
+  CHECK(sk::check(sk::par(pool), a, xv, yv, other));
 }
 
 #if defined(SPARSEKIT_TEST_TBB)

@@ -267,7 +267,7 @@ struct gemm_packed_dense_narrow {
       const index_t g1 = c.a.groups() * (task % parts + 1) / parts;
       const bool whole =
           c.scratch.worker_bytes >= panel_bytes<typename Call::x_type>(c.a.cols(), columns);
-      auto* const panel = c.scratch.template worker_as<std::uint32_t>(worker);
+      auto* const panel = whole ? c.scratch.template worker_as<std::uint32_t>(worker) : nullptr;
       const auto at = [&](index_t j, index_t i) SPARSEKIT_LAMBDA_INLINE {
         return panel + (j * chunks + i * strip) * chunk::stride;
       };

@@ -97,11 +97,11 @@ struct gemm_packed_dense_rows {
       const index_t g0 = groups * (task % parts) / parts;
       const index_t g1 = groups * (task % parts + 1) / parts;
       if constexpr (std::is_same_v<typename Call::x_layout, row_major>) {
-        T* panel = c.scratch.template worker_as<T>(worker);
         // Rows of X that lie far apart fall into few cache sets: re-lay them, if they are used
         // often.
         const bool relay = columns > 1 && c.x.ld() > strip && groups > 2 &&
                            c.scratch.worker_bytes >= requirement(c.a, n).per_worker;
+        T* const panel = relay ? c.scratch.template worker_as<T>(worker) : nullptr;
         for (index_t j = 0; relay && j < columns; j += strip) {
           const index_t present = columns - j < strip ? columns - j : strip;
           relay_panel<lanes, T>(c.x, column + j, present, strip, panel + j * depth);
@@ -113,9 +113,9 @@ struct gemm_packed_dense_rows {
         // A look at few columns of X costs less than one at each sum. Few columns stay in L1 for
         // all rows, too, and so need no strips. (Even strips of up to 36 for more: no gain.)
         using source = strips<fixed_stride<1>, index_t>;
-        T* const copy = c.scratch.template worker_as<T>(worker);
         if (columns >= 24 && groups > 2 && falls_into_few_sets(c.x.ld()) &&
             c.scratch.worker_bytes >= requirement(c.a, n).per_worker) {
+          T* const copy = c.scratch.template worker_as<T>(worker);
           const index_t ld = copied_ld(depth);
           const bool finite = copy_columns(c.x, column, columns, copy, ld);
           run_block(c.a, g0, g1, column, columns, block, finite, source{copy, {}, ld, ld}, out);
@@ -295,7 +295,7 @@ struct gemm_packed_dense_columns {
       const index_t g0 = groups * (task % parts) / parts;
       const index_t g1 = groups * (task % parts + 1) / parts;
       const index_t begin = column_of(p0);
-      T* const scratch = c.scratch.template worker_as<T>(worker);
+      T* const scratch = relay ? c.scratch.template worker_as<T>(worker) : nullptr;
       const index_t all = round_up(column_of(p1) - begin, w);
       const bool finite =
           relay ? relay_panels(c.x, p0, p1, column_of, scratch)

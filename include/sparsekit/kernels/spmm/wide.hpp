@@ -147,9 +147,9 @@ struct spmm_packed_wide {
       const index_t end = units * (task % parts + 1) / parts * unit;
       const index_t g1 = end < a.groups() ? end : a.groups();
       T* scratch = nullptr;
-      if constexpr (Call::has_workspace) scratch = c.scratch.template worker_as<T>(worker);
       const index_t panel_width = round_up(columns, lanes::width);
       if constexpr (Call::has_workspace) {
+        if (!in_place || !along_rows<Call>) scratch = c.scratch.template worker_as<T>(worker);
         if (!in_place) {
           relay_panel<lanes, T>(c.x, column, columns, panel_width, scratch);
           run_panel<false>(a, g0, g1, scratch, panel_width, columns,
