@@ -238,6 +238,7 @@ void multiply(const Policy& policy, const A& a, dense_view<TX, LX> x, dense_view
   const scratch_memory scratch = operands::scratch_in(optional...);
   SPARSEKIT_ASSERT(w.rows() == y.rows() && w.cols() == x.rows() && x.cols() == y.cols());
   SPARSEKIT_ASSERT(kernel::suits(w));
+  SPARSEKIT_ASSERT(operands::check_workspace(policy, w, y.cols(), optional...));
   if (y.rows() == 0 || y.cols() == 0) return;
   const index_t width = operands::width_of(x, y);
   run_tasks(policy, ceil_div(y.cols(), width), [&](index_t p, index_t worker) {

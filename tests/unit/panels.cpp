@@ -7,6 +7,7 @@
 #include <sparsekit/pack/dense.hpp>
 #include <sparsekit/pack/pack.hpp>
 #include <sparsekit/panels.hpp>
+#include <string_view>
 #include <vector>
 
 #include "support/guard.hpp"
@@ -192,4 +193,23 @@ TEST_CASE("errors of panels are named") {
   CHECK(sk::check(none, X, Y).code == sk::errc::unsupported);
   std::vector<float> short_bias(7);
   CHECK(sk::check(w, X, Y, sk::bias(short_bias)).code == sk::errc::length_mismatch);
+
+  // A workspace for fewer columns or workers than the call's.
+  struct {
+    index_t workers() const { return 3; }
+  } three;
+  const sk::packed_matrix<float> quads(csr.shape(), csr.nnz(),
+                                       sk::pack_quads(sk::seq, csr.view(), {512, 128, 1}).value());
+  const auto detail = [&](const auto& matrix, sk::workspace_options made_for) {
+    const sk::workspace ws(matrix, made_for);
+    const sk::status s = sk::check(sk::par(three), matrix, X, Y, sk::relu, ws);
+    CHECK((s || s.code == sk::errc::workspace_too_small));
+    return std::string_view(s.detail);
+  };
+  CHECK(detail(w, {.max_columns = 20, .max_workers = 3}) == "");
+  CHECK(detail(w, {.max_columns = 20}) == "workers");
+  CHECK(detail(w, {.max_columns = 1, .max_workers = 3}) == "bytes a worker");
+  CHECK(detail(quads, {.max_columns = 20, .max_workers = 3}) == "");
+  CHECK(detail(quads, {.max_columns = 20}) == "workers");
+  CHECK(sk::check(quads, X, Y, sk::workspace()).code == sk::errc::workspace_too_small);
 }
