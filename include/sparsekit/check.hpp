@@ -88,6 +88,25 @@ status check_zero_points(const E& e) {
           .detail = "a zero point of x that is not 0"};
 }
 
+/// Packers refuse rows of s8 whose sums could leave 32 bits (formats/weight_range.hpp); these
+/// weights nobody packed. O(1): as many products as columns are active, each at its worst.
+template <class TW, class TX>
+status check_sums(const char* object, index_t active, index_t entry = -1) {
+  if constexpr (std::is_same_v<TW, std::int8_t>) {
+    constexpr index_t worst = std::is_same_v<TX, std::uint8_t> ? 128 * 255 : 128 * 128;
+    constexpr index_t most = std::numeric_limits<std::int32_t>::max();
+    if (active > most / worst) {
+      return {.code = errc::overflow_possible,
+              .object = object,
+              .detail = "sum of a row",
+              .entry = entry,
+              .got = active * worst,
+              .allowed = most};
+    }
+  }
+  return {};
+}
+
 /// One active set for each column of y.
 template <class A, class Sets, class Y, class E>
 status check_active_sets(const A& w, const Sets& sets, const Y& y, const E& e) {
@@ -96,9 +115,17 @@ status check_active_sets(const A& w, const Sets& sets, const Y& y, const E& e) {
   if (status s = check_zero_points(e); !s) return s;
   const array_view<const active_set<TX>> each(sets);
   for (index_t i = 0; i < each.size(); ++i) {
-    if (each[i].size() == w.cols()) continue;
-    return {.code = errc::shape_mismatch, .object = "active_set", .detail = "size", .entry = i,
-            .got = each[i].size(), .allowed = w.cols()};
+    if (each[i].size() != w.cols()) {
+      return {.code = errc::shape_mismatch,
+              .object = "active_set",
+              .detail = "size",
+              .entry = i,
+              .got = each[i].size(),
+              .allowed = w.cols()};
+    }
+    if (status s = check_sums<typename A::value_type, TX>("active_set", each[i].count(), i); !s) {
+      return s;
+    }
   }
   return with_dense(y, [&](auto yv) {
     if (status s = validate(yv, "y"); !s) return s;
@@ -144,6 +171,8 @@ status check_active(const char* object, const A& a, index_t size,
   return with_dense(y, [&](auto yv) {
     if (status s = check_weights(w); !s) return s;
     if (status s = check_zero_points(scaled_epilogue); !s) return s;
+    using TW = typename decltype(w)::value_type;
+    if (status s = check_sums<TW, typename X::value_type>(object, indices.size()); !s) return s;
     return check_product(active_view_of(w, indices, compact), x, yv, scaled_epilogue);
   });
 }
@@ -152,7 +181,9 @@ status check_active(const char* object, const A& a, index_t size,
 
 /// What multiply([policy,] A, x, y, ...) would assert: dimensions, leading dimensions, overlap of y
 /// with x, the lengths of epilogue arrays, a workspace for fewer workers than an executor with
-/// workers() has; and one too small for the best kernel (multiply would use another).
+/// workers() has; and what it would not: a workspace too small for the best kernel (it would use
+/// another), and so many active columns of s8 weights that their sum could leave 32 bits, above
+/// 65793 with x of u8 and 131071 with s8 (overflow_possible; it would wrap around).
 template <execution_policy Policy, class A, class X, class Y, class... Optional>
 status check(const Policy& policy, const A& a, const X& x, const Y& y,
              const Optional&... optional) {

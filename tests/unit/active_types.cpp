@@ -5,9 +5,11 @@
 
 #include <cmath>
 #include <limits>
+#include <span>
 #include <sparsekit/check.hpp>
 #include <sparsekit/convert/to_bsr.hpp>
 #include <sparsekit/multiply.hpp>
+#include <string>
 
 #include "support/sparse_narrow.hpp"
 
@@ -210,4 +212,45 @@ TEST_CASE("what active sets refuse") {
   CHECK(s.code == sk::errc::shape_mismatch);
   CHECK(s.entry == 1);
   CHECK(s.got == sk::any_integer(9));
+}
+
+namespace {
+
+/// The most active columns of s8 weights whose sum fits, whatever the weights, and one more.
+template <class TX>
+void check_limit_of_sums(index_t most) {
+  const index_t k = most + 1;
+  const std::vector<s8> w(at(k));
+  const sk::dense_view<const s8, sk::col_major> weights(w.data(), 1, k);
+  // check looks at no entry.
+  const sk::bsr_view<const s8> blocks{.shape = {k, 16}, .block = {1, 16}};
+  std::vector<TX> x(at(k), TX{1});
+  sk::active_set<TX> set(k);
+  sk::active_rows rows(k);
+  const sk::dense_view<const TX> one(x.data(), k, 1);
+  std::vector<std::int32_t> y(16);
+  const sk::dense_view<std::int32_t, sk::col_major> y1(y.data(), 1, 1);
+  const auto each = [&](sk::errc code) {
+    REQUIRE(set.assign_nonzero(x));
+    REQUIRE(rows.assign_nonzero(one));
+    CHECK(sk::check(weights, set, y1).code == code);
+    CHECK(sk::check(weights, rows.of(one), y1).code == code);
+    CHECK(sk::check(sk::transposed(blocks), set, y).code == code);
+    const sk::status s = sk::check(weights, std::span(&set, 1), y1);
+    CHECK(s.code == code);
+    if (!s) CHECK(s.entry == 0);
+  };
+  each(sk::errc::overflow_possible);
+  CHECK(sk::check(weights, set, y1).message() ==
+        "active_set: overflow_possible: sum of a row (" +
+            std::to_string(k * (std::is_same_v<TX, u8> ? 32640 : 16384)) + ", allowed 2147483647)");
+  x[at(k / 2)] = 0;
+  each(sk::errc::ok);
+}
+
+}  // namespace
+
+TEST_CASE("active sets: sums of s8 that could leave 32 bits are refused") {
+  check_limit_of_sums<u8>(65793);
+  check_limit_of_sums<s8>(131071);
 }
