@@ -1,7 +1,10 @@
-// A whole packed_matrix as bytes: saved, read back and multiplied by this instruction set and by
-// scalar code, truncated, damaged; and wide rows, the form for very sparse weights: every tail,
-// layout and kernel, what is not in the pattern, damage.
+// A whole packed_matrix as bytes: saved, read back, also from a file, and multiplied by this
+// instruction set and by scalar code, truncated, damaged, the same for any number of threads; and
+// wide rows, the form for very sparse weights: every tail, layout and kernel, what is not in the
+// pattern, damage.
 #include <doctest/doctest.h>
+#include <stdio.h>
+#include <sys/mman.h>
 
 #include <cmath>
 #include <cstring>
@@ -10,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "sparsekit/adapters/thread_pool.hpp"
+#include "sparsekit/convert/from_view.hpp"
 #include "sparsekit/multiply.hpp"
 #include "sparsekit/pack/pack.hpp"
 #include "support/allocation_failure.hpp"
@@ -321,6 +326,64 @@ TEST_CASE("the bytes for one target are the same whoever writes them") {
   CHECK(sum({4}, sk::pack_target::avx512) == 0x991e6413a5b8b745u);
   const auto wide = sk::pack_wide(sk::seq, view_of(a)).value();
   CHECK(sk::packed_checksum(wide.bytes().data(), wide.bytes().size()) == 0x92eab294486c0e22u);
+}
+
+TEST_CASE("the bytes are the same for any number of threads that pack") {
+  const auto many = weights<float>(1300, 300, 0.3, 14);
+  const auto few = weights<float>(1300, 300, 0.01, 15);
+  for (const auto* a : {&many, &few}) {
+    const auto owner = sk::csr_matrix<float>::from_view(view_of(*a)).value();
+    const sk::pack_options options{.columns = {16}, .target = sk::pack_target::avx2};
+    const auto w = sk::pack(owner, options).value();
+    CHECK(w.view().has_quads() == (a == &many));
+    CHECK(w.view().has_wide() == (a == &few));
+    const auto alone = w.save().value();
+    for (const index_t workers : {1, 2, 4}) {
+      sk::thread_pool pool(workers);
+      const auto bytes = sk::pack(sk::par(pool), owner, options).value().save().value();
+      REQUIRE(bytes.size() == alone.size());
+      CHECK(std::memcmp(bytes.data(), alone.data(), static_cast<std::size_t>(bytes.size())) == 0);
+    }
+  }
+}
+
+TEST_CASE(
+    "a whole matrix: written to a file, mapped and multiplied; at no multiple of 64 refused") {
+  const auto a = weights<float>(40, 200, 0.3, 16);
+  const auto w = sk::pack(view_of(a), {.columns = {1, 16}}).value();
+  const auto saved = w.save().value();
+  const auto size = static_cast<std::size_t>(saved.size());
+  std::FILE* const file = std::tmpfile();
+  REQUIRE(file != nullptr);
+  REQUIRE(std::fwrite(saved.data(), 1, size, file) == size);
+  REQUIRE(std::fflush(file) == 0);
+  void* const mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, ::fileno(file), 0);
+  REQUIRE(mapped != MAP_FAILED);
+  const sk::array_view<const std::byte> bytes(static_cast<const std::byte*>(mapped), saved.size());
+  const auto view = sk::packed_matrix<float>::view_of(bytes).value();
+  rng random(17);
+  for (const index_t n : {1, 16}) {
+    const auto x = make_dense<float>(200, n, random, small_integers{});
+    CHECK(product<sk::native_arch, float>(view, x, n) == expected(a, x, n));
+  }
+
+  sk::buffer<std::byte> room;
+  REQUIRE(room.allocate(saved.size() + 64));
+  for (const index_t askew : {1, 8, 32, 63}) {
+    const sk::array_view<const std::byte> moved(room.data() + askew, saved.size());
+    std::memcpy(room.data() + askew, bytes.data(), size);
+    const sk::status whole = sk::packed_matrix<float>::view_of(moved).error();
+    CHECK(whole.code == sk::errc::bad_argument);
+    CHECK(whole.message() ==
+          "packed: address modulo 64 = " + std::to_string(askew) + ", allowed: 0");
+    CHECK(sk::packed_matrix<float>::from_bytes(moved).error().code == sk::errc::bad_argument);
+    const auto quads = w.quads().bytes();
+    std::memcpy(room.data() + askew, quads.data(), static_cast<std::size_t>(quads.size()));
+    CHECK(sk::quad_matrix<float>::view_of({moved.data(), quads.size()}).error().code ==
+          sk::errc::bad_argument);
+  }
+  CHECK(::munmap(mapped, size) == 0);
+  CHECK(std::fclose(file) == 0);
 }
 
 TEST_CASE("a whole matrix: every truncation and every flipped bit is refused, versions are named") {

@@ -256,10 +256,16 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const csr_view<T, Index, Offs
                                                    const pack_options& options = {}) {
   return pack(seq, a, options);
 }
+/// An owner's structure has been validated.
+template <execution_policy Policy, class T, class Index, class Offset>
+result<packed_matrix<T>> pack(const Policy& policy, const csr_matrix<T, Index, Offset>& a,
+                              const pack_options& options = {}) {
+  return pack(policy, unchecked, a.view(), options);
+}
 template <class T, class Index, class Offset>
 result<packed_matrix<T>> pack(const csr_matrix<T, Index, Offset>& a,
                               const pack_options& options = {}) {
-  return pack(seq, unchecked, a.view(), options);
+  return pack(seq, a, options);
 }
 
 SPARSEKIT_EXEC_END_IN_V0
