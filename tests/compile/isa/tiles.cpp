@@ -1,10 +1,15 @@
 // The tiles that check_isa.py looks into: balanced quads and packed dense weights, in both layouts,
-// called as kernels so that nothing else is compiled.
+// called as kernels so that nothing else is compiled; then tiles alone, whose kernels would take
+// longer to compile: quads of f64 with sums that wait for column-major Y, wide rows, and packed
+// dense weights of s8 and bf16.
+#include <sparsekit/kernels/dense/narrow.hpp>
 #include <sparsekit/kernels/dense/packed.hpp>
 #include <sparsekit/kernels/spmm/quads.hpp>
+#include <sparsekit/kernels/spmm/wide.hpp>
 
 namespace sk = sparsekit;
 namespace kernels = sk::kernels;
+using sk::index_t;
 using sk::native_arch;
 
 namespace {
@@ -32,3 +37,39 @@ void run(const View& a, const T* x, T* y, sk::index_t n, const T* bias, sk::scra
 TILE(quads_planar, spmm_packed_quads, packed_view, float, row_major)
 TILE(dense_planar, gemm_packed_dense_columns, packed_dense_view, float, row_major)
 TILE(dense_tokens, gemm_packed_dense_rows, packed_dense_view, float, col_major)
+
+#define QUADS(name, quads)                                                                         \
+  void name(const sk::quad_view<const double>& a, index_t block, const double* panel, bool finite, \
+            double* waiting, index_t columns) {                                                    \
+    constexpr int registers = kernels::quad_registers<native_arch>(quads);                         \
+    using lanes = sk::simd::lanes<native_arch, double>;                                            \
+    kernels::run_row_block<lanes, registers, quads>(a, block, panel, finite, waiting, 0, columns,  \
+                                                    kernels::sums_wait{});                         \
+  }
+QUADS(quads_waiting, 1)
+QUADS(quad_pairs_waiting, 2)
+
+#define WIDE(name, registers, masked)                                                            \
+  void name(const sk::wide_view<const float>& a, index_t groups, const float* x, index_t stride, \
+            index_t columns, sk::dense_view<float> y) {                                          \
+    using lanes = sk::simd::lanes<native_arch, float>;                                           \
+    const sk::identity_epilogue none;                                                            \
+    kernels::run_wide_groups<lanes, registers, masked>(a, 0, groups, x, stride, columns,         \
+                                                       static_cast<float*>(nullptr), 0, 0,       \
+                                                       kernels::output_of<lanes>(y, none));      \
+  }
+WIDE(wide_8, 8, false)
+WIDE(wide_4, 4, false)
+WIDE(wide_2, 2, false)
+WIDE(wide_1, 1, false)
+WIDE(wide_tail, 1, true)
+
+#define NARROW(name, T, X)                                                    \
+  void name(const T* w, index_t step, const std::uint32_t* x, index_t steps,  \
+            sk::sum_of_t<T>* sums) {                                          \
+    using groups = kernels::narrow_groups<native_arch, T, X, true>;           \
+    kernels::add_narrow<groups::product, groups::vectors, groups::tokens, 1>( \
+        w, step, x, steps, sums, sk::packed_dense_view<T>::group);            \
+  }
+NARROW(dense_s8, std::int8_t, std::uint8_t)
+NARROW(dense_bf16, sk::bfloat16, sk::bfloat16)
