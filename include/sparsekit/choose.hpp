@@ -172,7 +172,7 @@ class chooser {
     }
     if (timed.empty()) return {};  // nothing fits; run() says so
     choose_cache::entry entry;
-    entry.key = plan::measure_key<T>(c.statistics_, options.columns, list);
+    entry.key = plan::measure_key<T>(c.statistics_, options.columns, list, timed);
     const choose_cache::entry* known =
         options.cache == nullptr ? nullptr : options.cache->find(entry.key);
     if (known == nullptr) {

@@ -130,6 +130,33 @@ TEST_CASE("measured choices multiply right, say that they were measured, and are
   CHECK(cache.size() == 2);
 }
 
+TEST_CASE("times measured under a limit of bytes do not decide without it, nor the reverse") {
+  const auto w = weights(64, 128, 0.1, 2);
+  const sk::dense_view view(w.data(), 64, 128);
+  const index_t limit = 16384;  // half of what dense weights take
+  for (const bool limit_first : {true, false}) {
+    CAPTURE(limit_first);
+    sk::choose_cache cache;
+    const auto choose = [&](bool limited) {
+      const sk::choose_options options{.columns = {32},
+                                       .max_bytes = limited ? limit : 0,
+                                       .cache = &cache,
+                                       .timing = {.budget_us = 100}};
+      const auto p = sk::choose(sk::measure, view, options).value();
+      CHECK(wrong_elements(p, w, 32) == 0);
+      if (limited) CHECK(p.bytes() <= limit);
+      CHECK(p.candidates().find(sk::form::dense)->measured != limited);
+      CHECK(p.candidates().find(p.form_for(32))->measured);
+    };
+    for (const bool limited : {limit_first, !limit_first}) choose(limited);
+    CHECK(cache.size() == 2);
+    CHECK(cache.hits() == 0);
+    for (const bool limited : {limit_first, !limit_first}) choose(limited);
+    CHECK(cache.size() == 2);
+    CHECK(cache.hits() == 2);
+  }
+}
+
 TEST_CASE("Inf in X reaches only rows whose pattern has its column, dense or sparse") {
   const float infinity = std::numeric_limits<float>::infinity();
   for (double density : {0.02, 0.9}) {

@@ -1,5 +1,6 @@
-// choose_cache: measured times, so that matrices that look alike (layers of one network, the same layer in
-// the next run of a process) are timed once.
+// choose_cache: measured times, so that matrices that look alike (layers of one network) are timed
+// once. It is memory of one process: times are neither saved nor loaded (what outlives a process is
+// a calibration).
 #pragma once
 
 #include "../plan/candidates.hpp"
@@ -7,8 +8,9 @@
 namespace sparsekit {
 inline namespace v0 {
 
-/// The caller's memory of what choose(sk::measure, ...) found. Keyed by 64 bits of a hash of shape, pattern
-/// statistics, column counts, type, ISA and the forms compared. One thread at a time.
+/// The caller's memory of what choose(sk::measure, ...) found. Keyed by 64 bits of a hash of shape,
+/// pattern statistics, column counts, type, ISA, the candidates and those of them that were timed.
+/// One thread at a time.
 class choose_cache {
  public:
   struct entry {
@@ -49,9 +51,11 @@ struct hash_state {
   void add(index_t v) { add(static_cast<std::uint64_t>(v)); }
 };
 
+/// `timed` is part of it: a limit of bytes or another calibration leaves other forms to be timed,
+/// and an entry that lacks one would rule it out.
 template <class T>
 std::uint64_t measure_key(const pattern_statistics& s, const column_counts& columns,
-                          const candidate_list& list) {
+                          const candidate_list& list, form_set timed) {
   hash_state h;
   for (const char* c = native_arch::name; *c != 0; ++c) h.add(static_cast<std::uint64_t>(*c));
   h.add(static_cast<std::uint64_t>(packed_type_of<T>));
@@ -60,10 +64,12 @@ std::uint64_t measure_key(const pattern_statistics& s, const column_counts& colu
     h.add(v);
   }
   for (int i = 0; i < columns.size(); ++i) h.add(columns[i]);
+  h.add(std::uint64_t{timed.bits()});
   for (const candidate& c : list) {
     h.add(static_cast<std::uint64_t>(c.choice.kind));
-    for (const index_t v : {c.choice.group.n, c.choice.group.m, c.choice.group.v,
-                            c.choice.block.rows, c.choice.block.cols, c.bytes}) {
+    for (const index_t v :
+         {c.choice.group.n, c.choice.group.m, c.choice.group.v, c.choice.block.rows,
+          c.choice.block.cols, c.choice.interleave, c.bytes}) {
       h.add(v);
     }
   }
