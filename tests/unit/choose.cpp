@@ -1,4 +1,6 @@
 // choose(): right results in every form, limits obeyed, refusals by name, reasons that say what was done.
+#include "sparsekit/choose.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -6,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "sparsekit/choose.hpp"
+#include "sparsekit/choose/calibrate.hpp"
 #include "support/generators.hpp"
 
 namespace sk = sparsekit;
@@ -215,6 +217,53 @@ TEST_CASE("a calibration decides; one of another machine does not, and reason() 
   const auto foreign = sk::choose(view, {.columns = {64}, .calibration = &c}).value();
   CHECK(foreign.reason().find("default constants") != std::string::npos);
   CHECK(foreign.form_for(64) == sk::choose(view, {.columns = {64}}).value().form_for(64));
+}
+
+TEST_CASE(
+    "calibrate() measures the types that are named; what it finds is saved, loaded and used") {
+  // One case or a few: too few timings for more than the scale of a form's constants.
+  const sk::calibration here =
+      sk::calibrate<float>({.seconds = 0.02, .most_elements = 2048, .sample_us = 50}).value();
+  CHECK(sk::is_native(here));
+  const sk::calibration defaults = sk::default_calibration();
+  int changed = 0;
+  for (int f = 0; f < sk::form_count; ++f) {
+    for (int regime = 0; regime < sk::cost_regimes; ++regime) {
+      for (int i = 0; i < sk::cost_terms_count; ++i) {
+        const double v = here.f32.of[f][regime][i];
+        CHECK((v >= 0 && v < 1e9));
+        changed += v != defaults.f32.of[f][regime][i];
+        CHECK(here.f64.of[f][regime][i] == defaults.f64.of[f][regime][i]);
+      }
+    }
+  }
+  CHECK(changed > 0);
+  const std::string text = sk::save_calibration(here);
+  const sk::calibration loaded = sk::load_calibration(text).value();
+  CHECK(sk::save_calibration(loaded) == text);
+  const auto w = weights(96, 96, 0.1, 6);
+  const sk::dense_view view(w.data(), 96, 96);
+  const auto p = sk::choose(view, {.columns = {64}, .calibration = &loaded}).value();
+  CHECK(p.reason().find("default constants") == std::string::npos);
+  const sk::cost_model<float> model(loaded.f32);
+  for (const sk::candidate& c : p.candidates()) {
+    CHECK(c.us[0] == doctest::Approx(model.predict(c.choice, p.statistics(), 64)));
+  }
+  CHECK(wrong_elements(p, w, 64) == 0);
+}
+
+TEST_CASE("calibrate() refuses no time and matrices too small to make, by name") {
+  for (const double seconds : {0.0, -2.5, std::numeric_limits<double>::quiet_NaN(),
+                               -std::numeric_limits<double>::infinity()}) {
+    const sk::status s = sk::calibrate<float>({.seconds = seconds}).error();
+    CHECK(s.code == sk::errc::bad_argument);
+    CHECK(std::string(s.detail) == "seconds");
+  }
+  const sk::status s = sk::calibrate<float>({.most_elements = 255}).error();
+  CHECK(s.code == sk::errc::bad_argument);
+  CHECK(std::string(s.detail) == "most_elements");
+  CHECK(s.got == sk::any_integer(255));
+  CHECK(s.allowed == sk::any_integer(256));
 }
 
 TEST_CASE("a target decides how forms are cut; the result multiplies here all the same") {

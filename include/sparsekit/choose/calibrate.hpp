@@ -21,7 +21,7 @@ inline namespace v0 {
 struct calibrate_options {
   double seconds = 40;           ///< for all types together
   std::uint64_t seed = 1;        ///< of the generated matrices
-  index_t most_elements = 1 << 22;  ///< rows times columns
+  index_t most_elements = 1 << 22;  ///< rows times columns; at least 256, for sides are 16 and more
   double most_work = 1 << 27;       ///< that times columns of X: more takes its time in proportion
   double sample_us = 3000;       ///< to time one matrix at one column count, in all forms
 };
@@ -145,9 +145,12 @@ template <class... Types>
 result<calibration> calibrate_types(const calibrate_options& options) {
   if (!(options.seconds > 0) || options.most_elements < 256) {
     const bool time = !(options.seconds > 0);
-    return status{.code = errc::bad_argument, .object = "calibrate",
+    // In range of index_t, also of NaN, which the maximum leaves out.
+    const double seconds = std::max(-1e18, options.seconds);
+    return status{.code = errc::bad_argument,
+                  .object = "calibrate",
                   .detail = time ? "seconds" : "most_elements",
-                  .got = time ? static_cast<index_t>(options.seconds) : options.most_elements,
+                  .got = time ? static_cast<index_t>(seconds) : options.most_elements,
                   .allowed = time ? 1 : 256};
   }
   calibration c = default_calibration();
@@ -164,7 +167,8 @@ result<calibration> calibrate_types(const calibrate_options& options) {
 }  // namespace plan
 
 /// Measures this machine with weights of these types, f32 and f64 unless named; others keep the
-/// library's constants. Errors: seconds that are not positive, out of memory.
+/// library's constants. Errors: seconds that are not positive, most_elements below 256, out of
+/// memory.
 template <class... Types>
 result<calibration> calibrate(const calibrate_options& options = {}) {
   if constexpr (sizeof...(Types) == 0) {
