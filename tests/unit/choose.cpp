@@ -219,8 +219,7 @@ TEST_CASE("a calibration decides; one of another machine does not, and reason() 
   CHECK(foreign.form_for(64) == sk::choose(view, {.columns = {64}}).value().form_for(64));
 }
 
-TEST_CASE(
-    "calibrate() measures the types that are named; what it finds is saved, loaded and used") {
+TEST_CASE("calibrate() measures the named types; what it finds is saved, loaded and used") {
   // One case or a few: too few timings for more than the scale of a form's constants.
   const sk::calibration here =
       sk::calibrate<float>({.seconds = 0.02, .most_elements = 2048, .sample_us = 50}).value();

@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <sparsekit/convert/kept_energy.hpp>
+#include <sparsekit/core/number.hpp>
 #include <vector>
 
 #include "support/rng.hpp"
@@ -79,4 +80,35 @@ TEST_CASE("a permutation of columns keeps more energy") {
   CHECK(sk::permute_columns_for_nm(w, {2, 4}, narrow).code == sk::errc::length_mismatch);
   std::vector<index_t> order(static_cast<std::size_t>(cols));
   CHECK(sk::permute_columns_for_nm(w, {5, 4}, order).code == sk::errc::bad_argument);
+}
+
+TEST_CASE("columns move into an order in place, in both layouts; a list that is none is named") {
+  const std::vector<index_t> order{2, 0, 1};
+  std::vector<float> w{1, 2, 3, 99,  //
+                       4, 5, 6, 99};
+  REQUIRE(sk::permute_columns(matrix(w.data(), 2, 3, 4), order));
+  CHECK(w == std::vector<float>{3, 1, 2, 99, 6, 4, 5, 99});
+  // Rows of the layer before: rows of a row-major matrix are columns of its transpose.
+  std::vector<sk::bfloat16> before;
+  for (const float v : {1.f, 2.f, 3.f, 4.f, 5.f, 6.f}) before.emplace_back(v);
+  REQUIRE(sk::permute_columns(sk::transposed(sk::dense_view<sk::bfloat16>(before.data(), 3, 2)),
+                              order));
+  std::vector<float> after;
+  for (const sk::bfloat16 v : before) after.push_back(static_cast<float>(v));
+  CHECK(after == std::vector<float>{5, 6, 1, 2, 3, 4});
+
+  const std::vector<float> kept = w;
+  const auto refused = [&](const std::vector<index_t>& list) {
+    const sk::status s = sk::permute_columns(matrix(w.data(), 2, 3, 4), list);
+    CHECK(w == kept);
+    return s;
+  };
+  CHECK(refused({0, 1}).code == sk::errc::length_mismatch);
+  CHECK(refused({0, 1, 3}).code == sk::errc::column_out_of_range);
+  CHECK(refused({0, -1, 1}).code == sk::errc::column_out_of_range);
+  CHECK(refused({1, 0, 1}).code == sk::errc::duplicate_entry);
+  CHECK(refused({1, 0, 1}).entry == 2);
+  CHECK(sk::permute_columns(matrix(w.data(), 2, 3, 2), order).code ==
+        sk::errc::bad_leading_dimension);
+  CHECK(sk::permute_columns(matrix(nullptr, 2, 0), {}));
 }

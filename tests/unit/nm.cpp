@@ -244,6 +244,27 @@ TEST_CASE("pruning to blocks") {
   for (index_t r = 0; r < 4; ++r) {
     for (index_t c = 0; c < 6; ++c) CHECK((w(r, c) == 0.0f) == (r < 2));
   }
+  // By scores. Blocks at the edges have fewer places: sums of 12, 6, 4 and 2.
+  dense<double> scores(4, 6, 1.0);
+  dense<float> full(4, 6, 1.0f);
+  REQUIRE(sk::prune_blocks(full.view(), {3, 4}, 0.5, scores.view()));
+  for (index_t r = 0; r < 4; ++r) {
+    for (index_t c = 0; c < 6; ++c) CHECK((full(r, c) == 0.0f) == (r == 3));
+  }
+  // Signed: the last block's sum passes all others, the first one's falls behind them.
+  scores(3, 5) = 20;
+  scores(0, 0) = -20;
+  full = dense<float>(4, 6, 1.0f);
+  REQUIRE(sk::prune_blocks(full.view(), {3, 4}, 0.5, scores.view()));
+  for (index_t r = 0; r < 4; ++r) {
+    for (index_t c = 0; c < 6; ++c) CHECK((full(r, c) == 0.0f) == (c < 4));
+  }
+  const dense<float> before = full;
+  scores(1, 5) = std::numeric_limits<double>::quiet_NaN();
+  const sk::status s = sk::prune_blocks(full.view(), {3, 4}, 0.5, scores.view());
+  CHECK(s.code == sk::errc::not_finite);
+  CHECK(s.row == 1);
+  CHECK(full.data == before.data);
   CHECK(sk::prune_blocks(w.view(), {0, 2}, 0.5).code == sk::errc::bad_argument);
   CHECK(sk::prune_blocks(w.view(), {2, 2}, 1.5).code == sk::errc::bad_argument);
   CHECK(sk::prune_blocks(w.view(), {2, 2}, 0.5, dense<float>(4, 5).view()).code ==

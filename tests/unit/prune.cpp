@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "sparsekit/core/number.hpp"
 #include "support/describe.hpp"
 #include "support/generators.hpp"
 #include "support/guard.hpp"
@@ -273,6 +274,49 @@ TEST_CASE("other element types: double, int8") {
                              sk::dense_view<const std::int8_t>(scores, 1, 4)));
   CHECK(d[2] == 3.0);
   CHECK(d[1] == -2e300);
+}
+
+TEST_CASE_TEMPLATE("bf16 and f16: as weights and as scores", T, sk::bfloat16, sk::float16) {
+  const auto narrow = [](std::initializer_list<float> list) {
+    std::vector<T> out;
+    for (const float v : list) out.emplace_back(v);
+    return out;
+  };
+  const auto wide = [](const std::vector<T>& list) {
+    weights out;
+    for (const T v : list) out.push_back(static_cast<float>(v));
+    return out;
+  };
+  const std::vector<T> original =
+      narrow({1, -5, 0, 2, 2, -1});  // L1 norms: rows 6, 5; columns 3, 7, 1
+  std::vector<T> w;
+  const auto after = [&](const auto& operation) {
+    w = original;
+    REQUIRE(describe(operation(sk::dense_view<T>(w.data(), 2, 3))) == "ok");
+    return wide(w);
+  };
+  CHECK((after([](const auto& v) { return sk::prune_fraction(v, 0.5); }) ==
+         weights{0, -5, 0, 2, 2, 0}));
+  CHECK((after([](const auto& v) { return sk::prune_nm(v, 1, 3); }) == weights{0, -5, 0, 2, 0, 0}));
+  CHECK(
+      (after([](const auto& v) { return sk::prune_rows(v, 0.5); }) == weights{1, -5, 0, 0, 0, 0}));
+  CHECK((after([](const auto& v) { return sk::prune_columns(v, 0.5); }) ==
+         weights{0, -5, 0, 0, 2, 0}));
+  std::vector<T> scores = narrow({-1, -5, 0, 2, 2, -1});  // sums: rows -6, 3; columns 1, -3, -1
+  const sk::dense_view<const T> by(scores.data(), 2, 3);
+  CHECK((after([&](const auto& v) { return sk::prune_fraction(v, 0.5, by); }) ==
+         weights{0, 0, 0, 2, 2, 0}));
+  CHECK((after([&](const auto& v) { return sk::prune_rows(v, 0.5, by); }) ==
+         weights{0, 0, 0, 2, 2, -1}));
+  CHECK((after([&](const auto& v) { return sk::prune_columns(v, 0.5, by); }) ==
+         weights{1, 0, 0, 2, 0, 0}));
+  scores[4] = T(std::numeric_limits<float>::infinity());
+  w = original;
+  const sk::dense_view<T> view(w.data(), 2, 3);
+  for (const sk::status& s : {sk::prune_rows(view, 0.5, by), sk::prune_columns(view, 0.5, by)}) {
+    CHECK(s.code == errc::not_finite);
+  }
+  CHECK(wide(w) == wide(original));
 }
 
 TEST_CASE("errors leave the weights alone") {

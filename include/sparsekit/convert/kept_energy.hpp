@@ -5,6 +5,8 @@
 //   double all;
 //   sk::kept_energy(original, pruned, share, all);                       // share of the sum of squares, by row
 //   sk::permute_columns_for_nm(w, {2, 4}, order);                        // column j of the new w is order[j]
+//   sk::permute_columns(w, order);                                       // moves them there
+//   sk::permute_columns(sk::transposed(previous), order);                // and the rows of the layer that makes X
 #pragma once
 
 #include <cmath>
@@ -112,6 +114,46 @@ template <class T, class Layout>
         order[i] = moved;
       }
     }
+  }
+  return {};
+}
+
+/// Moves columns, in place: column j becomes what column order[j] was. A product stays the same if
+/// X's rows move likewise; the layer that makes X does that if its rows move:
+/// permute_columns(transposed(layer), order). O(rows * cols), one row of memory. Errors, w left as
+/// it was: a malformed view; a list of another length than cols, or that leaves a column out
+/// (column_out_of_range, duplicate_entry); no memory.
+template <class T, class Layout>
+[[nodiscard]] status permute_columns(const dense_view<T, Layout>& w,
+                                     array_view<const index_t> order) {
+  constexpr const char* object = "permute_columns";
+  if (status s = validate(w, "weights"); !s) return s;
+  if (order.size() != w.cols()) {
+    return {.code = errc::length_mismatch,
+            .object = object,
+            .detail = "order",
+            .got = order.size(),
+            .allowed = w.cols()};
+  }
+  buffer<std::uint8_t> seen;
+  buffer<T> row;
+  if (status s = seen.allocate_zeroed(w.cols()); !s) return s;
+  if (status s = row.allocate(w.cols()); !s) return s;
+  for (index_t c = 0; c < w.cols(); ++c) {
+    const bool inside = order[c] >= 0 && order[c] < w.cols();
+    if (!inside || seen[order[c]] != 0) {
+      return {.code = inside ? errc::duplicate_entry : errc::column_out_of_range,
+              .object = object,
+              .detail = "order",
+              .entry = c,
+              .got = order[c],
+              .allowed = w.cols()};
+    }
+    seen[order[c]] = 1;
+  }
+  for (index_t r = 0; r < w.rows(); ++r) {
+    for (index_t c = 0; c < w.cols(); ++c) row[c] = w(r, order[c]);
+    for (index_t c = 0; c < w.cols(); ++c) w(r, c) = row[c];
   }
   return {};
 }

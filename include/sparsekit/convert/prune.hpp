@@ -25,6 +25,13 @@
 SPARSEKIT_EXEC_BEGIN
 namespace prune {
 
+/// For sums of scores. bf16 and f16 convert to f32 only.
+template <class T>
+double as_double(T v) {
+  using wide = std::conditional_t<std::is_arithmetic_v<T>, double, float>;
+  return static_cast<double>(static_cast<wide>(v));
+}
+
 /// Scores as unsigned integers in the same order: ranking needs no floating-point comparison.
 struct by_magnitude {
   template <class T>
@@ -40,7 +47,7 @@ struct by_magnitude {
   }
   template <class T>
   static double weight(T v) {
-    return std::fabs(static_cast<double>(v));
+    return std::fabs(as_double(v));
   }
 };
 struct by_score {
@@ -60,7 +67,7 @@ struct by_score {
   }
   template <class T>
   static double weight(T v) {
-    return static_cast<double>(v);
+    return as_double(v);
   }
 };
 

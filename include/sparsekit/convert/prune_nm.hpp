@@ -34,8 +34,7 @@ struct energy_of_weight {
   static constexpr const char* name = "weights";
   template <class T>
   static double worth(T v) {
-    using wide = std::conditional_t<std::is_arithmetic_v<T>, double, float>;  // bf16, f16: f32
-    const double x = static_cast<double>(static_cast<wide>(v));
+    const double x = as_double(v);
     return x * x;
   }
 };
@@ -44,7 +43,7 @@ struct score_itself {
   static constexpr const char* name = "scores";
   template <class T>
   static double worth(T v) {
-    return static_cast<double>(v);
+    return as_double(v);
   }
 };
 
