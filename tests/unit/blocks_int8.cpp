@@ -34,6 +34,21 @@ TEST_CASE("extremes of s8 and u8 are exact") {
   CHECK(y == std::vector<s32>(2, 128 * 128 * 4096));
 }
 
+TEST_CASE("dense weights are packed as their nonzeros are") {
+  std::vector<s8> w(10 * 26);
+  for (std::size_t i = 0; i < w.size(); ++i) w[i] = i % 7 == 0 ? static_cast<s8>(i % 5 - 2) : s8{0};
+  const sk::dense_view<const s8> dense(w.data(), 10, 26);
+  const auto csr = sk::csr_matrix<s8>::from_dense(dense).value();
+  const auto expected = sk::pack_blocks(csr, {2, 4}).value();
+  const auto packed = sk::pack_blocks(dense, {2, 4}).value();
+  REQUIRE(packed.bytes().size() == expected.bytes().size());
+  CHECK(std::memcmp(packed.bytes().data(), expected.bytes().data(), at(packed.bytes().size())) ==
+        0);
+  const sk::dense_view<const s8> null(nullptr, 10, 26);
+  CHECK(sk::pack_blocks(null, {2, 4}).error().code == sk::errc::null_array);
+  CHECK(sk::pack_blocks(dense, {2, 3}).error().code == sk::errc::bad_argument);
+}
+
 TEST_CASE("what packed blocks refuse") {
   rng random(3);
   const sparse<s8> a(10, 24, 0.5, random);

@@ -8,12 +8,17 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "sparsekit/convert/from_dense.hpp"
 #include "sparsekit/convert/from_view.hpp"
+#include "sparsekit/convert/to_bitmask.hpp"
+#include "sparsekit/convert/to_bsr.hpp"
 #include "sparsekit/convert/to_dense.hpp"
+#include "sparsekit/convert/to_nm.hpp"
+#include "sparsekit/convert/to_structured.hpp"
 #include "sparsekit/convert/transpose.hpp"
 #include "support/describe.hpp"
 #include "support/matrices.hpp"
@@ -354,6 +359,60 @@ TEST_CASE("explicit zeros stay entries through every conversion") {
   CHECK(csc.nnz() == 3);
   CHECK(sk::to_coo(csc).value().nnz() == 3);
   CHECK(std::bit_cast<std::uint32_t>(csr.view().values[0]) == 0x80000000u);
+}
+
+TEST_CASE("N:M, BSR, bitmask and structured convert into each other, explicit zeros included") {
+  // 2:4 with a short last group; row 2 and column 5 are empty.
+  const std::int32_t rows[] = {0, 0, 0, 0, 1, 1, 3, 3, 4, 4, 4};
+  const std::int32_t columns[] = {1, 3, 4, 9, 0, 8, 2, 7, 6, 7, 9};
+  const float values[] = {1.f, 0.f, 2.f, 3.f, -0.f, 4.f, 5.f, 6.f, 0.f, 7.f, -0.f};
+  const auto csr = sk::to_csr(sk::coo_view<const float>{{5, 10}, rows, columns, values}).value();
+  // Bit by bit: -0.0 is not 0.0 here.
+  const auto bits_of = [](const auto& a) {
+    std::vector<std::tuple<index_t, index_t, std::uint32_t>> list;
+    for (const auto& [row, col, value] : entries_of(sk::to_csr(a).value().view())) {
+      list.emplace_back(row, col, std::bit_cast<std::uint32_t>(value));
+    }
+    return list;
+  };
+  const auto expected = bits_of(csr);
+  REQUIRE(expected.size() == 11);
+  int tried = 0;
+  const auto into_each = [&](const auto& a, const auto& then) {
+    const auto next = [&](const auto& b) {
+      CHECK(describe(sk::validate(b.view())) == "ok");
+      CHECK(b.shape() == csr.shape());
+      CHECK((bits_of(b) == expected));
+      then(b);
+      ++tried;
+    };
+    next(sk::to_nm(a, {2, 4, 1}).value());
+    next(sk::to_bsr(a, {2, 3}).value());
+    next(sk::to_bitmask(a).value());
+    next(sk::to_structured(a).value());
+  };
+  into_each(csr, [&](const auto& a) { into_each(a, [](const auto&) {}); });
+  CHECK(tried == 4 + 16);
+}
+
+TEST_CASE("to_bsr of dense weights takes the blocks of their nonzeros") {
+  const float w[] = {0, 0, 1, 0, 0,  //
+                     0, 0, 0, 2, 0,  //
+                     3, 0, 0, 0, -0.f};
+  const sk::dense_view<const float> dense(w, 3, 5);
+  const auto csr = sk::csr_matrix<float>::from_dense(dense).value();
+  const auto a = sk::to_bsr(dense, {2, 2}).value();
+  REQUIRE(describe(sk::validate(a.view())) == "ok");
+  CHECK(a.blocks() == 2);
+  CHECK((entries_of(sk::to_csr(a).value().view()) == entries_of(csr.view())));
+  const auto flipped =
+      sk::to_bsr<std::int64_t, std::uint32_t>(sk::transposed(dense), {1, 4}).value();
+  static_assert(
+      std::is_same_v<decltype(flipped), const sk::bsr_matrix<float, std::int64_t, std::uint32_t>>);
+  CHECK((entries_of(sk::to_csr(flipped).value().view()) ==
+         entries_of(sk::to_csr(sk::transposed(csr)).value().view())));
+  CHECK(sk::to_bsr(dense, {0, 2}).error().code == errc::bad_argument);
+  CHECK(sk::to_bsr(sk::dense_view<const float>(nullptr, 3, 5)).error().code == errc::null_array);
 }
 
 TEST_CASE("from_view of COO sorts and sums") {

@@ -1,12 +1,14 @@
-// to_bsr: any of COO, CSR and CSC in dense blocks; and the entries of BSR, so that it converts
-// back.
+// to_bsr: dense weights or any sparse matrix in dense blocks; and the entries of BSR, so that it
+// converts back.
 //
 //   auto b = sk::to_bsr(csr, {3, 3}).value();
-//   auto a = sk::to_csr(b).value();            // the entries of csr, explicit zeros included
+//   auto d = sk::to_bsr(dense, {4, 4}).value();  // every block that holds a nonzero
+//   auto a = sk::to_csr(b).value();              // the entries of csr, explicit zeros included
 #pragma once
 
 #include "../formats/bsr.hpp"
 #include "conversions.hpp"
+#include "from_dense.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -134,6 +136,15 @@ template <class Index = void, class Offset = void, convert::sparse_matrix A>
 result<convert::bsr_for<A, Index, Offset>> to_bsr(const A& a, block_shape block = {}) {
   if (status s = convert::check_structure(a); !s) return s;
   return to_bsr<Index, Offset>(unchecked, a, block);
+}
+/// The elements that are not zero. O(rows cols). Errors: a malformed view, too.
+template <class Index = std::int32_t, class Offset = std::int32_t, class U, class Layout>
+result<bsr_matrix<std::remove_cv_t<U>, Index, Offset>> to_bsr(const dense_view<U, Layout>& w,
+                                                              block_shape block = {}) {
+  using csr = csr_matrix<std::remove_cv_t<U>, Index, Offset>;
+  csr a;
+  if (status s = csr::from_dense(w).get(a); !s) return s;
+  return convert::bsr_from_csr<bsr_matrix<std::remove_cv_t<U>, Index, Offset>>(a.view(), block);
 }
 
 SPARSEKIT_EXEC_END_IN_V0

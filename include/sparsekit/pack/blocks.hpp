@@ -2,6 +2,7 @@
 // which the block kernels read them.
 //
 //   auto W = sk::pack_blocks(csr, {2, 4}).value();             // every block that holds an entry
+//   auto U = sk::pack_blocks(dense, {2, 4}).value();           // or a nonzero
 //   auto V = sk::pack_blocks(sk::to_bsr(csr, {4, 4}).value()).value();
 //   sk::workspace ws(W, {.max_columns = 512});
 //   sk::multiply(W, X, Y, sk::dequantize(scales, zero_point) | sk::bias(b), ws);
@@ -156,6 +157,14 @@ auto pack_blocks(const A& a, block_shape block) {
   if (status s = std::move(blocks).get(m); !s) {
     return result<packed_blocks<typename matrix::value_type>>(s);
   }
+  return pack_blocks(m);
+}
+/// Dense weights: every block that holds an element that is not zero.
+template <class U, class Layout>
+result<packed_blocks<std::remove_cv_t<U>>> pack_blocks(const dense_view<U, Layout>& w,
+                                                       block_shape block) {
+  bsr_matrix<std::remove_cv_t<U>, std::int32_t, std::int64_t> m;
+  if (status s = to_bsr<std::int32_t, std::int64_t>(w, block).get(m); !s) return s;
   return pack_blocks(m);
 }
 
