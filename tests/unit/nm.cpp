@@ -12,6 +12,7 @@
 
 #include "sparsekit/convert/to_dense.hpp"
 #include "support/every_way.hpp"
+#include "support/nm_patterns.hpp"
 #include "support/rng.hpp"
 
 namespace sk = sparsekit;
@@ -20,17 +21,10 @@ using sparsekit_test::at;
 using sparsekit_test::check_product;
 using sparsekit_test::dense;
 using sparsekit_test::in_every_way;
+using sparsekit_test::patterns;
 using sparsekit_test::rng;
 
 namespace {
-
-std::vector<std::uint32_t> patterns(int n, int m) {
-  std::vector<std::uint32_t> out;
-  for (std::uint32_t p = 0; p < 1u << m; ++p) {
-    if (std::popcount(p) == n) out.push_back(p);
-  }
-  return out;
-}
 
 template <class T>
 T weight(index_t r, index_t c) {

@@ -11,6 +11,11 @@ TEST_CASE_TEMPLATE("N:M of half types multiplies exactly", Types, types<bf16, fl
   check_nm<Types, sk::row_major, sk::col_major>();
 }
 
+TEST_CASE_TEMPLATE("every pattern of 2:4 and 4:8, every pair of 2:4, half types", Types,
+                   types<bf16, float, bf16>, types<f16, f16, f16>) {
+  check_nm_patterns<Types, sk::row_major, sk::col_major>();
+}
+
 TEST_CASE("one column of half types has the same bits by lookup and by plain loops") {
   const index_t m = 133, k = 5000;  // too long for the stack
   rng random(4);

@@ -15,6 +15,10 @@ TEST_CASE_TEMPLATE("N:M of s8 multiplies exactly", Types, types<s8, u8, s32>,
   check_nm<Types, sk::row_major, sk::col_major>();
 }
 
+TEST_CASE("every pattern of 2:4 and 4:8, every pair of 2:4, s8") {
+  check_nm_patterns<types<s8, u8, s32>, sk::row_major, sk::col_major>();
+}
+
 TEST_CASE("extremes of s8 and u8 are exact, sums that could overflow are refused") {
   for (const index_t k : {index_t{4096}, index_t{65794}}) {
     std::vector<std::int32_t> row_ptr{0, static_cast<std::int32_t>(k)};
