@@ -1,5 +1,5 @@
-// Malformed COO, CSR and CSC: each error with its code, place, index, what was found and what is
-// allowed. All arrays stand against guard pages, so a read outside them ends the test.
+// Malformed COO, CSR, CSC, SELL and BSR: each error with its code, place, index, what was found and
+// what is allowed. All arrays stand against guard pages, so a read outside them ends the test.
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -9,9 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "sparsekit/formats/bsr.hpp"
 #include "sparsekit/formats/coo.hpp"
 #include "sparsekit/formats/csc.hpp"
 #include "sparsekit/formats/csr.hpp"
+#include "sparsekit/formats/sell.hpp"
 #include "support/describe.hpp"
 #include "support/guard.hpp"
 
@@ -491,4 +493,445 @@ TEST_CASE("COO: null arrays, negative length") {
   CHECK(
       describe(sk::validate(coo{{3, 3}, index, {index, -1}, value})) ==
       "length_mismatch entry -1 row -1 got -1 allowed 2 | coo: columns has length -1, expected 2");
+}
+
+namespace {
+
+/// Five rows in slices of two lanes; in slots of padding stands what would be an error elsewhere.
+template <class Index, class Offset>
+struct slices {
+  sk::extents shape{5, 6};
+  index_t height = 2;
+  index_t entries = 8;
+  std::vector<Offset> slice_ptr{0, 6, 8, 12};
+  std::vector<Offset> row_order{1, 0, 2, 3, 4};
+  std::vector<Offset> lengths{3, 2, 1, 0, 2};
+  std::vector<Index> columns{0, 1, 2, 5, 4, 77, 3, 77, 1, 77, 5, 77};
+  std::vector<float> values{1, 2, 3, 4, 5, 0, 6, 0, 7, 0, 8, 0};
+
+  std::string check() const {
+    std::string results[2];
+    for (edge e : both_edges) {
+      guarded<Offset> s(slice_ptr, e);
+      guarded<Offset> o(row_order, e);
+      guarded<Offset> l(lengths, e);
+      guarded<Index> c(columns, e);
+      guarded<float> v(values, e);
+      s.freeze();
+      o.freeze();
+      l.freeze();
+      c.freeze();
+      v.freeze();
+      results[e == edge::left ? 0 : 1] =
+          describe(sk::validate(sk::sell_view<const float, Index, Offset>{
+              shape, height, entries, std::as_const(s).view(), std::as_const(o).view(),
+              std::as_const(l).view(), std::as_const(c).view(), std::as_const(v).view()}));
+    }
+    expect(results[0], results[1]);
+    return results[0];
+  }
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("SELL: every malformed structure", Types,
+                   index_types<std::int32_t, std::int32_t>,
+                   index_types<std::uint16_t, std::uint64_t>,
+                   index_types<std::int64_t, std::int16_t>) {
+  using Index = typename Types::index;
+  using Offset = typename Types::offset;
+  slices<Index, Offset> a;
+  expect(a.check(), "ok");
+
+  SUBCASE("first offset") {
+    a.slice_ptr[0] = 1;
+    expect(a.check(),
+           "bad_first_offset entry -1 row -1 got 1 allowed 0 | sell: slice_ptr starts with 1, "
+           "expected 0");
+    a.slice_ptr[0] = as<Offset>(-1);
+    const std::string found = text(as<Offset>(-1));
+    expect(a.check(), "bad_first_offset entry -1 row -1 got " + found +
+                          " allowed 0 | sell: slice_ptr starts with " + found + ", expected 0");
+  }
+  SUBCASE("an offset decreases, jumps far beyond, is negative") {
+    a.slice_ptr[2] = 5;
+    expect(a.check(),
+           "offsets_decrease entry 2 row -1 got 5 allowed 6 | sell: slice_ptr decreases to 5 at "
+           "entry 2, below 6");
+    a.slice_ptr[2] = std::numeric_limits<Offset>::max();
+    const std::string most = text(std::numeric_limits<Offset>::max());
+    expect(a.check(), "offsets_decrease entry 3 row -1 got 12 allowed " + most +
+                          " | sell: slice_ptr decreases to 12 at entry 3, below " + most);
+    a.slice_ptr[2] = as<Offset>(-2);
+    expect(a.check().substr(0, 16), "offsets_decrease");
+  }
+  SUBCASE("last offset") {
+    a.slice_ptr[3] = 10;
+    expect(a.check(),
+           "bad_last_offset entry -1 row -1 got 10 allowed 12 | sell: slice_ptr ends with 10, "
+           "expected 12");
+    a.slice_ptr[3] = std::numeric_limits<Offset>::max();
+    const std::string most = text(std::numeric_limits<Offset>::max());
+    expect(a.check(), "bad_last_offset entry -1 row -1 got " + most +
+                          " allowed 12 | sell: slice_ptr ends with " + most + ", expected 12");
+  }
+  SUBCASE("a slice that is no number of steps") {
+    a.slice_ptr[1] = 7;
+    expect(a.check(),
+           "bad_pattern entry 0 row -1 got 7 allowed 6 | sell: bad_pattern: slots of a slice at "
+           "entry 0 (7, allowed 6)");
+  }
+  SUBCASE("lengths of lanes") {
+    a.lengths[0] = 2;  // not all of the slice's width
+    expect(a.check(),
+           "bad_pattern entry 0 row 1 got 2 allowed 3 | sell: bad_pattern: lengths at entry 0 "
+           "(row 1) (2, allowed 3)");
+    a.lengths[0] = 4;
+    expect(a.check().substr(0, 44), "bad_pattern entry 0 row 1 got 4 allowed 3 | ");
+    a.lengths[0] = 3;
+    a.lengths[3] = 2;  // longer than the lane before
+    expect(a.check().substr(0, 44), "bad_pattern entry 3 row 3 got 2 allowed 1 | ");
+    a.lengths[3] = as<Offset>(-1);
+    const std::string found = text(as<Offset>(-1));
+    expect(a.check(), "bad_pattern entry 3 row 3 got " + found +
+                          " allowed 1 | sell: bad_pattern: lengths at entry 3 (row 3) (" + found +
+                          ", allowed 1)");
+    a.lengths[3] = 0;
+    a.lengths[4] = 0;
+    expect(a.check().substr(0, 44), "bad_pattern entry 4 row 4 got 0 allowed 2 | ");
+  }
+  SUBCASE("a row that is no row, or stands in two lanes") {
+    a.row_order[4] = 5;
+    expect(a.check(),
+           "row_out_of_range entry 4 row -1 got 5 allowed 5 | sell: row index 5 at entry 4 is not "
+           "below rows = 5");
+    a.row_order[4] = as<Offset>(-1);
+    const std::string found = text(as<Offset>(-1));
+    expect(a.check(), "row_out_of_range entry 4 row -1 got " + found +
+                          " allowed 5 | sell: row index " + found +
+                          " at entry 4 is not below rows = 5");
+    a.row_order[4] = 0;
+    expect(a.check(),
+           "duplicate_entry entry 4 row -1 got 0 allowed 0 | sell: row_order 0 at entry 4 occurs "
+           "twice");
+  }
+  SUBCASE("columns of a lane") {
+    a.columns[3] = 6;
+    expect(a.check(),
+           "column_out_of_range entry 3 row 0 got 6 allowed 6 | sell: column index 6 at entry 3 "
+           "(row 0) is not below cols = 6");
+    a.columns[3] = as<Index>(-1);
+    const std::string found = text(as<Index>(-1));
+    expect(a.check(), "column_out_of_range entry 3 row 0 got " + found +
+                          " allowed 6 | sell: column index " + found +
+                          " at entry 3 (row 0) is not below cols = 6");
+    a.columns[3] = 1;
+    expect(a.check(),
+           "duplicate_entry entry 3 row 0 got 1 allowed 1 | sell: columns 1 at entry 3 (row 0) "
+           "occurs twice");
+    a.columns[3] = 0;
+    expect(a.check(),
+           "not_sorted entry 3 row 0 got 0 allowed 1 | sell: columns 0 at entry 3 (row 0) follows "
+           "1");
+  }
+  SUBCASE("lengths of arrays") {
+    const slices<Index, Offset> good = a;
+    const auto refused = [&](const char* name, int got, int expected) {
+      const std::string numbers =
+          " got " + std::to_string(got) + " allowed " + std::to_string(expected);
+      expect(a.check(), "length_mismatch entry -1 row -1" + numbers + " | sell: " + name +
+                            " has length " + std::to_string(got) + ", expected " +
+                            std::to_string(expected));
+      a = good;
+    };
+    a.slice_ptr.pop_back();
+    refused("slice_ptr", 3, 4);
+    a.slice_ptr.push_back(12);
+    refused("slice_ptr", 5, 4);
+    a.slice_ptr.clear();
+    refused("slice_ptr", 0, 4);
+    a.row_order.pop_back();
+    refused("row_order", 4, 5);
+    a.lengths.push_back(0);
+    refused("lengths", 6, 5);
+    a.values.pop_back();
+    refused("values", 11, 12);
+    a.values.push_back(0);
+    refused("values", 13, 12);
+    a.entries = 7;
+    refused("entries", 7, 8);
+    a.entries = -8;
+    refused("entries", -8, 8);
+    a.columns.pop_back();
+    a.values.pop_back();
+    expect(a.check().substr(0, 15), "bad_last_offset");
+  }
+  SUBCASE("sizes") {
+    a.shape = {-5, 6};
+    expect(a.check(),
+           "negative_size entry -1 row -1 got -5 allowed 0 | sell: rows = -5 is negative");
+    a.shape = {5, -6};
+    expect(a.check(),
+           "negative_size entry -1 row -1 got -6 allowed 0 | sell: cols = -6 is negative");
+    a.shape = {5, 0};
+    expect(a.check().substr(0, 34), "column_out_of_range entry 0 row 1 ");
+    a.shape = {std::numeric_limits<index_t>::max(), 6};
+    expect(a.check(),
+           "size_overflow entry -1 row -1 got 9223372036854775807 allowed 9223372036854775743 | "
+           "sell: rows = 9223372036854775807 exceeds 9223372036854775743");
+    a.shape = {index_t{1} << 32, 6};
+    expect(a.check(),
+           "length_mismatch entry -1 row -1 got 4 allowed 2147483649 | sell: slice_ptr has length "
+           "4, expected 2147483649");
+    a.shape = {5, std::numeric_limits<index_t>::max()};
+    expect(a.check(), "ok");
+    for (const index_t height : {index_t{0}, index_t{-2}, sk::max_slice_height + 1}) {
+      a.height = height;
+      expect(a.check().substr(0, 12), "bad_argument");
+    }
+  }
+  SUBCASE("explicit zeros are entries") {
+    a.values[1] = 0.f;
+    a.values[2] = -0.f;
+    expect(a.check(), "ok");
+  }
+}
+
+TEST_CASE("SELL: null arrays, negative lengths, nothing at all") {
+  using sell = sk::sell_view<const float>;
+  const std::int32_t ptr[] = {0, 8};
+  const std::int32_t order[] = {0};
+  const std::int32_t length[] = {1};
+  const std::int32_t columns[8] = {};
+  const float values[8] = {};
+  const std::int32_t* const none = nullptr;
+  const float* const no_value = nullptr;
+  const sell good{{1, 1}, 8, 1, ptr, order, length, columns, values};
+  CHECK(sk::validate(good));
+  const auto check = [&](auto&& spoil) {
+    sell a = good;
+    spoil(a);
+    return describe(sk::validate(a));
+  };
+  const auto null = [](const std::string& name, const std::string& size) {
+    return "null_array entry -1 row -1 got 0 allowed " + size + " | sell: " + name +
+           " is null, expected length " + size;
+  };
+  CHECK(check([&](sell& a) { a.slice_ptr = {none, 2}; }) == null("slice_ptr", "2"));
+  CHECK(check([&](sell& a) { a.row_order = {none, 1}; }) == null("row_order", "1"));
+  CHECK(check([&](sell& a) { a.lengths = {none, 1}; }) == null("lengths", "1"));
+  CHECK(check([&](sell& a) { a.columns = {none, 8}; }) == null("columns", "8"));
+  CHECK(check([&](sell& a) { a.values = {no_value, 8}; }) == null("values", "8"));
+  CHECK(check([&](sell& a) { a.columns = {columns, -8}; }).substr(0, 15) == "length_mismatch");
+  CHECK(check([&](sell& a) { a.values = {values, -8}; }).substr(0, 15) == "length_mismatch");
+  const std::int32_t zeros[] = {0, 0, 0};
+  CHECK(sk::validate(sell{{0, 0}, 8, 0, {zeros, 1}, {}, {}, {}, {}}));
+  CHECK(sk::validate(sell{{0, 7}, 8, 0, {zeros, 1}, {}, {}, {}, {}}));
+  const std::int32_t rows[] = {1, 0, 2};
+  CHECK(sk::validate(sell{{3, 0}, 8, 0, {zeros, 2}, rows, zeros, {}, {}}));
+  CHECK(sk::validate(sell{{3, 7}, 2, 0, zeros, rows, zeros, {none, 0}, {no_value, 0}}));
+  CHECK(sk::validate(sell{}).code == errc::length_mismatch);
+}
+
+namespace {
+
+/// 5 x 7 in blocks of 2 x 3: the last block row has one row, the last block column one column.
+template <class Index, class Offset>
+struct blocks {
+  sk::extents shape{5, 7};
+  sk::block_shape block{2, 3};
+  std::vector<Offset> row_ptr{0, 2, 2, 4};
+  std::vector<Index> columns{0, 2, 1, 2};
+  std::vector<float> values{1, 2,  3,  4, 5, 6, 7,  0, 0, 8, 0, 0,
+                            9, 10, 11, 0, 0, 0, 12, 0, 0, 0, 0, 0};
+  std::vector<std::uint64_t> pattern;
+
+  std::string check() const {
+    std::string results[2];
+    for (edge e : both_edges) {
+      guarded<Offset> r(row_ptr, e);
+      guarded<Index> c(columns, e);
+      guarded<float> v(values, e);
+      guarded<std::uint64_t> p(pattern, e);
+      r.freeze();
+      c.freeze();
+      v.freeze();
+      p.freeze();
+      results[e == edge::left ? 0 : 1] =
+          describe(sk::validate(sk::bsr_view<const float, Index, Offset>{
+              shape, block, std::as_const(r).view(), std::as_const(c).view(),
+              std::as_const(v).view(), std::as_const(p).view()}));
+    }
+    expect(results[0], results[1]);
+    return results[0];
+  }
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("BSR: every malformed structure", Types, index_types<std::int32_t, std::int32_t>,
+                   index_types<std::uint16_t, std::uint64_t>,
+                   index_types<std::int64_t, std::int16_t>) {
+  using Index = typename Types::index;
+  using Offset = typename Types::offset;
+  blocks<Index, Offset> a;
+  expect(a.check(), "ok");
+  const std::vector<std::uint64_t> bits{0x3f, 0x09, 0x07, 0x01};
+
+  SUBCASE("offsets") {
+    a.row_ptr[0] = 1;
+    expect(a.check(),
+           "bad_first_offset entry -1 row -1 got 1 allowed 0 | bsr: row_ptr starts with 1, "
+           "expected 0");
+    a.row_ptr = {0, 2, 1, 4};
+    expect(a.check(),
+           "offsets_decrease entry 2 row -1 got 1 allowed 2 | bsr: row_ptr decreases to 1 at "
+           "entry 2, below 2");
+    a.row_ptr = {0, 2, 2, 3};
+    expect(a.check(),
+           "bad_last_offset entry -1 row -1 got 3 allowed 4 | bsr: row_ptr ends with 3, expected "
+           "4");
+    a.row_ptr[3] = std::numeric_limits<Offset>::max();
+    const std::string most = text(std::numeric_limits<Offset>::max());
+    expect(a.check(), "bad_last_offset entry -1 row -1 got " + most +
+                          " allowed 4 | bsr: row_ptr ends with " + most + ", expected 4");
+    a.row_ptr = {0, 2, 4};
+    expect(a.check(),
+           "length_mismatch entry -1 row -1 got 3 allowed 4 | bsr: row_ptr has length 3, expected "
+           "4");
+    a.row_ptr = {0, 2, 2, 4, 4};
+    expect(a.check(),
+           "length_mismatch entry -1 row -1 got 5 allowed 4 | bsr: row_ptr has length 5, expected "
+           "4");
+  }
+  SUBCASE("block columns") {
+    a.columns[1] = 3;
+    expect(a.check(),
+           "column_out_of_range entry 1 row 0 got 3 allowed 3 | bsr: column index 3 at entry 1 "
+           "(row 0) is not below cols = 3");
+    a.columns[1] = as<Index>(-1);
+    const std::string found = text(as<Index>(-1));
+    expect(a.check(), "column_out_of_range entry 1 row 0 got " + found +
+                          " allowed 3 | bsr: column index " + found +
+                          " at entry 1 (row 0) is not below cols = 3");
+    a.columns[1] = 0;
+    expect(a.check(),
+           "duplicate_entry entry 1 row 0 got 0 allowed 0 | bsr: columns 0 at entry 1 (row 0) "
+           "occurs twice");
+    a.columns = {2, 0, 1, 2};
+    expect(a.check(),
+           "not_sorted entry 1 row 0 got 0 allowed 2 | bsr: columns 0 at entry 1 (row 0) follows "
+           "2");
+  }
+  SUBCASE("lengths of arrays") {
+    a.values.pop_back();
+    expect(a.check(),
+           "length_mismatch entry -1 row -1 got 23 allowed 24 | bsr: values has length 23, "
+           "expected 24");
+    a.values.push_back(0);
+    a.pattern = {0x3f, 0x09, 0x07};
+    expect(a.check(),
+           "length_mismatch entry -1 row -1 got 3 allowed 4 | bsr: pattern has length 3, expected "
+           "4");
+  }
+  SUBCASE("places outside the matrix") {
+    a.values[15] = 1;  // row 5, column 3
+    expect(a.check(),
+           "bad_pattern entry 15 row 2 got 0 allowed 0 | bsr: bad_pattern: place outside the "
+           "matrix at entry 15 (row 2)");
+    a.values[15] = -0.f;
+    a.values[7] = std::numeric_limits<float>::quiet_NaN();  // row 0, column 7
+    expect(a.check(),
+           "bad_pattern entry 7 row 0 got 0 allowed 0 | bsr: bad_pattern: place outside the "
+           "matrix at entry 7 (row 0)");
+  }
+  SUBCASE("pattern bits") {
+    a.pattern = bits;
+    expect(a.check(), "ok");
+    a.values[4] = 0;  // an explicit zero
+    expect(a.check(), "ok");
+    a.pattern[0] = 0x1f;
+    expect(a.check(),
+           "bad_pattern entry 5 row 0 got 0 allowed 0 | bsr: bad_pattern: value outside the "
+           "pattern at entry 5 (row 0)");
+    a.pattern = bits;
+    a.pattern[3] = 0x03;  // column 7
+    expect(a.check(),
+           "bad_pattern entry 19 row 2 got 0 allowed 0 | bsr: bad_pattern: place outside the "
+           "matrix at entry 19 (row 2)");
+    for (const int bit : {6, 63}) {
+      a.pattern = bits;
+      a.pattern[1] |= std::uint64_t{1} << bit;
+      expect(a.check(),
+             "bad_pattern entry 1 row 0 got 0 allowed 0 | bsr: bad_pattern: pattern bits beyond "
+             "the block at entry 1 (row 0)");
+    }
+  }
+  SUBCASE("sizes") {
+    a.shape = {-5, 7};
+    expect(a.check(),
+           "negative_size entry -1 row -1 got -5 allowed 0 | bsr: rows = -5 is negative");
+    a.shape = {5, -7};
+    expect(a.check(),
+           "negative_size entry -1 row -1 got -7 allowed 0 | bsr: cols = -7 is negative");
+    a.shape = {5, 0};
+    expect(a.check().substr(0, 34), "column_out_of_range entry 0 row 0 ");
+    a.shape = {std::numeric_limits<index_t>::max(), 7};
+    expect(a.check(),
+           "size_overflow entry -1 row -1 got 9223372036854775807 allowed 9223372036854775743 | "
+           "bsr: rows = 9223372036854775807 exceeds 9223372036854775743");
+    a.shape = {5, std::numeric_limits<index_t>::max()};
+    expect(a.check().substr(0, 13), "size_overflow");
+    a.shape = {index_t{1} << 32, 7};
+    expect(a.check(),
+           "length_mismatch entry -1 row -1 got 4 allowed 2147483649 | bsr: row_ptr has length 4, "
+           "expected 2147483649");
+    a.shape = {5, 7};
+    for (const sk::block_shape side : {sk::block_shape{0, 3}, {2, -3}, {65, 3}, {2, 65}}) {
+      a.block = side;
+      expect(a.check().substr(0, 12), "bad_argument");
+    }
+  }
+}
+
+TEST_CASE("BSR: null arrays, lengths that no memory has, nothing at all") {
+  using bsr = sk::bsr_view<const float>;
+  const std::int32_t ptr[] = {0, 1};
+  const std::int32_t column[] = {0};
+  const float values[] = {1, 2, 3, 4};
+  const std::uint64_t bits[] = {0xf};
+  const std::int32_t* const none = nullptr;
+  const bsr good{{2, 2}, {2, 2}, ptr, column, values, bits};
+  CHECK(sk::validate(good));
+  const auto check = [&](auto&& spoil) {
+    bsr a = good;
+    spoil(a);
+    return describe(sk::validate(a));
+  };
+  const auto null = [](const std::string& name, const std::string& size) {
+    return "null_array entry -1 row -1 got 0 allowed " + size + " | bsr: " + name +
+           " is null, expected length " + size;
+  };
+  CHECK(check([&](bsr& a) { a.row_ptr = {none, 2}; }) == null("row_ptr", "2"));
+  CHECK(check([&](bsr& a) { a.columns = {none, 1}; }) == null("columns", "1"));
+  CHECK(check([](bsr& a) {
+          a.values = {static_cast<const float*>(nullptr), 4};
+        }).substr(0, 10) == "null_array");
+  CHECK(check([](bsr& a) {
+          a.pattern = {static_cast<const std::uint64_t*>(nullptr), 1};
+        }) == null("pattern", "1"));
+  CHECK(check([&](bsr& a) { a.columns = {column, -1}; }).substr(0, 15) == "length_mismatch");
+  CHECK(check([&](bsr& a) { a.values = {values, -4}; }).substr(0, 15) == "length_mismatch");
+  CHECK(check([&](bsr& a) { a.pattern = {bits, -1}; }).substr(0, 15) == "length_mismatch");
+  CHECK(check([&](bsr& a) {
+          a.columns = {column, index_t{1} << 62};
+        }) ==
+        "size_overflow entry -1 row -1 got 4611686018427387904 allowed 2305843009213693951 | "
+        "bsr: columns = 4611686018427387904 exceeds 2305843009213693951");
+  const std::int32_t zeros[] = {0, 0, 0};
+  CHECK(sk::validate(bsr{{0, 0}, {2, 2}, {zeros, 1}, {}, {}, {}}));
+  CHECK(sk::validate(bsr{{0, 7}, {2, 2}, {zeros, 1}, {}, {}, {}}));
+  CHECK(sk::validate(bsr{{3, 0}, {2, 2}, zeros, {}, {}, {}}));
+  CHECK(sk::validate(bsr{{3, 7}, {2, 2}, zeros, {none, 0}, {}, {}}));
+  CHECK(sk::validate(bsr{}).code == errc::length_mismatch);
 }

@@ -148,8 +148,14 @@ status validate(const bsr_view<T, Index, Offset>& a) {
             .got = a.shape.rows > largest ? a.shape.rows : a.shape.cols, .allowed = largest};
   }
   index_t value_count = 0;
-  if (!checked_multiply(a.blocks() < 0 ? 0 : a.blocks(), a.places(), value_count) ||
-      a.values.size() != value_count) {
+  if (!checked_multiply(a.blocks() < 0 ? 0 : a.blocks(), a.places(), value_count)) {
+    return {.code = errc::size_overflow,
+            .object = "bsr",
+            .detail = "columns",
+            .got = a.blocks(),
+            .allowed = std::numeric_limits<index_t>::max() / a.places()};
+  }
+  if (a.values.size() != value_count) {
     return {.code = errc::length_mismatch, .object = "bsr", .detail = "values",
             .got = a.values.size(), .allowed = value_count};
   }
