@@ -9,9 +9,16 @@
 #include "sparsekit/convert/from_dense.hpp"
 #include "sparsekit/convert/from_triplets.hpp"
 #include "sparsekit/convert/from_view.hpp"
+#include "sparsekit/convert/kept_energy.hpp"
 #include "sparsekit/convert/prune.hpp"
+#include "sparsekit/convert/to_bsr.hpp"
 #include "sparsekit/convert/to_dense.hpp"
+#include "sparsekit/convert/to_sell.hpp"
+#include "sparsekit/convert/to_symmetric.hpp"
 #include "sparsekit/convert/transpose.hpp"
+#include "sparsekit/formats/active_set.hpp"
+#include "sparsekit/pack/bitmask.hpp"
+#include "sparsekit/pack/dense.hpp"
 #include "support/allocation_failure.hpp"
 
 namespace sk = sparsekit;
@@ -82,6 +89,27 @@ TEST_CASE("conversions") {
   CHECK(fail_each_allocation([&] { return status_of(sk::to_csr(sk::transposed(tidy))); }) == 4);
 }
 
+TEST_CASE("to_sell, to_bsr, to_symmetric") {
+  // Of views, which are sorted into CSR first, and of dense weights.
+  const float zero[] = {1, 0, 2, 3, 4};
+  const sk::csr_view<const float> with_zero{{2, 3}, messy_row_ptr, messy_columns, zero};
+  CHECK(fail_each_allocation([] { return status_of(sk::to_sell(messy_csr)); }) == 11);
+  CHECK(fail_each_allocation([] { return status_of(sk::to_bsr(messy_csr, {2, 2})); }) == 8);
+  CHECK(fail_each_allocation([&] { return status_of(sk::to_bsr(with_zero, {2, 2})); }) == 9);
+  CHECK(fail_each_allocation([] { return status_of(sk::to_bsr(dense, {2, 2})); }) == 7);
+  const float mirrored[] = {1, 2, 0, 2, 0, 3, 0, 3, 4};
+  const auto symmetric =
+      sk::csr_matrix<float>::from_dense(sk::dense_view<const float>(mirrored, 3, 3)).value();
+  CHECK(fail_each_allocation([&] { return status_of(sk::to_symmetric(symmetric)); }) == 11);
+}
+
+TEST_CASE("active_set, bitmask, packed dense weights") {
+  CHECK(fail_each_allocation([] { return status_of(sk::active_set<float>::make(100)); }) == 2);
+  CHECK(fail_each_allocation([] { return status_of(sk::pack<sk::bitmask>(dense)); }) == 5);
+  CHECK(fail_each_allocation([] { return status_of(sk::pack<sk::bitmask>(messy_csr)); }) == 6);
+  CHECK(fail_each_allocation([] { return status_of(sk::pack_dense(dense)); }) == 1);
+}
+
 TEST_CASE("a failed factory leaves the target alone") {
   auto kept = sk::csr_matrix<float>::from_dense(dense).value();
   allocation_watch watch(1);
@@ -109,6 +137,9 @@ TEST_CASE("to_dense and prune_fraction allocate nothing; the other pruners littl
   CHECK(fail_each_allocation([&] { return sk::prune_nm(out, 2, 4); }) == 1);
   CHECK(fail_each_allocation([&] { return sk::prune_rows(out, 0.1); }) == 1);
   CHECK(fail_each_allocation([&] { return sk::prune_columns(out, 0.1); }) == 1);
+  CHECK(fail_each_allocation([&] { return sk::prune_blocks(out, {2, 2}, 0.1); }) == 1);
+  const std::vector<index_t> order{3, 2, 1, 0};
+  CHECK(fail_each_allocation([&] { return sk::permute_columns(out, order); }) == 2);
 }
 
 TEST_CASE("growing_buffer: a failed growth keeps what is there") {
