@@ -197,6 +197,12 @@ TEST_CASE("SELL and BSR convert back to the entries they came from, explicit zer
   };
   CHECK(equals(sk::to_csr(sk::to_sell(view_of(a)).value()).value()));
   CHECK(equals(sk::to_csr(sk::to_bsr(view_of(a), {4, 4}).value()).value()));
+  // All rows in one window, however the caller says that.
+  const auto sorted = sk::to_sell(view_of(a), {.sort_window = 37}).value();
+  const auto all =
+      sk::to_sell(view_of(a), {.sort_window = std::numeric_limits<index_t>::max()}).value();
+  CHECK(equals(sk::to_csr(all).value()));
+  CHECK(all.fill() == sorted.fill());
   // The explicit zeros are entries: Inf in their columns reaches their rows as NaN.
   std::vector<float> x(29, 1.0f);
   x[static_cast<std::size_t>(a.columns[3])] = std::numeric_limits<float>::infinity();

@@ -12,7 +12,9 @@ inline namespace v0 {
 
 struct sell_options {
   index_t slice_height = 8;   ///< C: a multiple of the vector width is fastest
-  index_t sort_window = 256;  ///< sigma: rows are sorted by length inside windows of so many rows
+  /// sigma: rows are sorted by length inside windows of so many rows; any number from `rows` on
+  /// sorts all of them
+  index_t sort_window = 256;
   /// The most slots an entry. One long row among short ones pads all lanes of its slice: beyond
   /// this bound the matrix is better kept as CSR or packed, and to_sell refuses it before it
   /// allocates slots.
@@ -75,7 +77,8 @@ result<Matrix> sell_from_csr(const csr_view<T, Index, Offset>& a, const sell_opt
   };
   // Lanes of a slice have falling lengths, so that the live ones are always the first: hence at
   // least one slice a window, and whole slices.
-  const index_t window = round_up(options.sort_window, height);
+  const index_t all = round_up(rows, height);
+  const index_t window = options.sort_window < all ? round_up(options.sort_window, height) : all;
   const index_t slices = ceil_div(rows, height);
   buffer<Offset> slice_ptr;
   buffer<Offset> order;

@@ -1,7 +1,8 @@
-// pack() for bitmasks:
+// pack() for bitmasks, of f32, f64, bf16, f16 and s8:
 //
-//   auto B = sk::pack<sk::bitmask>(dense).value();     // or of any sparse matrix; f32, f64, bf16,
-//   f16, s8 sk::workspace ws(B); sk::multiply(B, x, y, sk::bias(b) | sk::relu, ws);
+//   auto B = sk::pack<sk::bitmask>(dense).value();     // or of any sparse matrix
+//   sk::workspace ws(B);
+//   sk::multiply(B, x, y, sk::bias(b) | sk::relu, ws);
 #pragma once
 
 #include "../convert/to_bitmask.hpp"
