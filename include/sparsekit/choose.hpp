@@ -146,15 +146,21 @@ class chooser {
     constexpr int most = 4;
     candidate_list& list = c.candidates_;
     const int counts = options.columns.size();
-    double nearest[form_count];  // of each candidate, its time over the best, where it comes closest
+    const auto fits = [&](const candidate& k) {  // sizes are predicted
+      return options.max_bytes == 0 || k.bytes / 5 * 4 <= options.max_bytes;
+    };
+    // Of each candidate that fits, its time over the best of those, where it comes closest.
+    double nearest[form_count];
     for (int k = 0; k < list.size; ++k) {
       nearest[k] = 1e300;
+      if (!fits(list.at[k])) continue;
       for (int i = 0; i < counts; ++i) {
         double best = 1e300;
-        for (const candidate& other : list) best = std::min(best, other.us[i]);
+        for (const candidate& other : list) {
+          if (fits(other)) best = std::min(best, other.us[i]);
+        }
         nearest[k] = std::min(nearest[k], list.at[k].us[i] / best);
       }
-      if (options.max_bytes > 0 && list.at[k].bytes / 5 * 4 > options.max_bytes) nearest[k] = 1e300;
     }
     // Dense always: how far the model is off must not decide whether anybody notices.
     form_set timed;

@@ -159,6 +159,20 @@ TEST_CASE("times measured under a limit of bytes do not decide without it, nor t
   }
 }
 
+TEST_CASE("a form that is too large does not keep those that fit from being timed") {
+  const auto w = weights(64, 128, 0.1, 2);
+  sk::calibration c = sk::default_calibration();
+  // Dense for nothing: beside it nothing is near.
+  for (auto& regime : c.f32.of[0]) std::fill(std::begin(regime), std::end(regime), 0.0);
+  const auto p =
+      sk::choose(
+          sk::measure, sk::dense_view(w.data(), 64, 128),
+          {.columns = {32}, .max_bytes = 16384, .calibration = &c, .timing = {.budget_us = 100}})
+          .value();
+  CHECK_FALSE(p.has_dense());
+  CHECK(p.candidates().find(p.form_for(32))->measured);
+}
+
 TEST_CASE("Inf in X reaches only rows whose pattern has its column, dense or sparse") {
   const float infinity = std::numeric_limits<float>::infinity();
   for (double density : {0.02, 0.9}) {
