@@ -260,12 +260,22 @@ struct nm_operand : converted_operand<T, true, View, &View::values, &View::colum
   }
 };
 
+/// What is left where rows and columns are removed, by its view.
+template <class View>
+struct relocated_rest {
+  using type = relocated<true, View, &View::values, &View::columns>;
+};
+template <class T>
+struct relocated_rest<sparsekit::packed_dense_view<T>> {
+  using view = sparsekit::packed_dense_view<T>;
+  using type = relocated<true, view, &view::values>;
+};
+
 /// Removed rows and columns: the problem's empty ones.
 template <class T>
 struct structured_operand : operand {
   using view_type = sparsekit::packed_structured_view<const T>;
   using lists = sparsekit::structured_view<const T>;
-  using slices = sparsekit::packed_nm_view<const T>;
   static constexpr bool any_order = false;
   static constexpr bool zeros_are_absent = false;
   static constexpr index_t largest_index = 32767;
@@ -279,12 +289,17 @@ struct structured_operand : operand {
     rest.assign(packed.view().rest, where);
   }
   view_type view() const {
-    return {kept.view().shape, kept.view().kept_rows, kept.view().kept_columns, rest.view()};
+    view_type v;
+    v.shape = kept.view().shape;
+    v.kept_rows = kept.view().kept_rows;
+    v.kept_columns = kept.view().kept_columns;
+    v.rest = rest.view();
+    return v;
   }
   bool intact() const override { return kept.intact() && rest.intact(); }
 
   relocated<false, lists, &lists::kept_rows, &lists::kept_columns> kept;
-  relocated<true, slices, &slices::values, &slices::columns> rest;
+  typename relocated_rest<sparsekit::structured_rest_view<T>>::type rest;
 };
 
 template <class T, class View = sparsekit::lookup_view<const T>>

@@ -12,6 +12,7 @@
 #include "support/every_way.hpp"
 #include "support/packed_bytes.hpp"
 #include "support/rng.hpp"
+#include "support/sparse_narrow.hpp"
 
 namespace sk = sparsekit;
 using sk::index_t;
@@ -21,6 +22,7 @@ using sparsekit_test::check_product;
 using sparsekit_test::count_refused;
 using sparsekit_test::dense;
 using sparsekit_test::rng;
+using sparsekit_test::types;
 
 namespace {
 
@@ -38,6 +40,28 @@ dense<T> make(index_t rows, index_t cols, double keep_row, double keep_column, r
     }
   }
   return w;
+}
+
+/// The same as CSR of a narrow type; zeros may be entries.
+template <class T>
+sparsekit_test::sparse<T> make_narrow(index_t rows, index_t cols, double keep_row,
+                                      double keep_column, rng& random) {
+  sparsekit_test::sparse<T> a(rows, cols, 0, random);
+  a.row_ptr.assign(1, 0);
+  a.columns.clear();
+  a.values.clear();
+  std::vector<bool> column(at(cols));
+  for (index_t c = 0; c < cols; ++c) column[at(c)] = random.chance(keep_column);
+  for (index_t r = 0; r < rows; ++r) {
+    const bool kept = random.chance(keep_row);
+    for (index_t c = 0; c < cols; ++c) {
+      if (!kept || !column[at(c)] || random.chance(0.2)) continue;
+      a.columns.push_back(static_cast<std::int32_t>(c));
+      a.values.push_back(sparsekit_test::number<T>(random));
+    }
+    a.row_ptr.push_back(static_cast<std::int32_t>(a.columns.size()));
+  }
+  return a;
 }
 
 }  // namespace
@@ -59,6 +83,44 @@ TEST_CASE_TEMPLATE("structured matrices of all shapes", T, float, double) {
           REQUIRE(sk::validate(packed.view()));
           check_product(packed, w, {1, 3, 8, 9, 65});
         }
+      }
+    }
+  }
+}
+
+// With Inf or NaN in X, and zero points of s8.
+TEST_CASE_TEMPLATE("structured matrices of narrow types multiply exactly", Types,
+                   types<sparsekit_test::s8, sparsekit_test::u8, float>,
+                   types<sparsekit_test::s8, sparsekit_test::s8, sparsekit_test::s32, true>,
+                   types<sk::bfloat16, sk::bfloat16, sk::bfloat16>,
+                   types<sk::float16, float, float, true>) {
+  using TW = typename Types::weight;
+  using TX = typename Types::x;
+  using TY = typename Types::y;
+  using R = sk::row_major;
+  using C = sk::col_major;
+  rng random(14);
+  index_t turn = 0;
+  // Rows beyond a group of 48, columns beyond a chunk; all kept, and none.
+  for (const auto& [rows, cols, keep_row, keep_column] :
+       {std::tuple<index_t, index_t, double, double>{130, 70, 0.7, 0.6},
+        {60, 40, 0.1, 0.9},
+        {48, 33, 1, 0.5},
+        {20, 24, 1, 1},
+        {70, 9, 0, 1},
+        {30, 1500, 0.6, 0.8}}) {
+    const auto a = make_narrow<TW>(rows, cols, keep_row, keep_column, random);
+    const auto packed = sk::pack(sk::to_structured(a.view()).value()).value();
+    REQUIRE(sk::validate(packed.view()));
+    for (const index_t n : {1, 2, 17, 70}) {
+      if (cols > 1000 && n > 17) continue;
+      const auto edge = sparsekit_test::both_edges[turn++ % 2];
+      for (const bool workspace : {false, true}) {
+        using sparsekit_test::check_product;
+        check_product<TW, TX, TY, R, std::conditional_t<Types::mixed, C, R>>(
+            a, packed, n, workspace, edge, random);
+        check_product<TW, TX, TY, C, std::conditional_t<Types::mixed, R, C>>(
+            a, packed, n, workspace, edge, random);
       }
     }
   }
@@ -195,4 +257,53 @@ TEST_CASE("packed structured matrices are saved; damaged bytes are refused or ha
     return false;
   });
   CHECK(refused > 300);
+}
+
+TEST_CASE(
+    "packed structured s8: removed rows know no zero point, damaged bytes are refused or "
+    "harmless") {
+  using s8 = std::int8_t;
+  using u8 = std::uint8_t;
+  const std::vector<std::int32_t> rows{1, 3, 4};
+  const std::vector<std::int32_t> columns{0, 2, 5};
+  const std::vector<s8> values{1, 2, 3, 4, 5, 6, -7, 8, 9};
+  const sk::structured_view<const s8> source{{6, 7}, rows, columns, values, {}};
+  using packed_form = sk::packed_structured<s8>;
+  const packed_form packed = sk::pack(source).value();
+  const std::vector<u8> x{11, 2, 13, 4, 5, 16, 7};
+  const std::vector<float> scales{1, 0.5f, 1, 1, 1, 1};
+  const std::vector<float> b{1, 2, 3, 4, 5, 6};
+  const auto product = [&](const auto& a) {
+    std::vector<u8> y(at(a.rows()), u8{99});
+    const sk::dense_view<const u8> in(x.data(), a.cols(), 1);
+    const sk::dense_view<u8, sk::col_major> out(y.data(), a.rows(), 1);
+    sk::workspace ws(a, {.max_columns = 1});
+    sk::multiply(a, in, out,
+                 sk::dequantize(scales, 10) | sk::bias(b) | sk::requantize(1.f, {.y = 20}), ws);
+    return y;
+  };
+  // Rows 1, 3, 4 meet 1, 3 and 6, the zero point 10 taken off: 25, 55 and 71.
+  const std::vector<u8> expected{21, 34, 23, 79, 96, 26};
+  CHECK(product(packed) == expected);
+  const auto saved = packed.save().value();
+  CHECK(product(packed_form::view_of(saved.view()).value()) == expected);
+  CHECK(product(packed_form::from_bytes(saved.view()).value()) == expected);
+  CHECK(sk::packed_structured<sk::bfloat16>::view_of(saved.view()).error().code ==
+        sk::errc::unsupported);
+  const int refused = count_refused(saved.view(), [&](sk::array_view<const std::byte> bytes) {
+    sk::packed_structured_view<const s8> v;
+    if (!packed_form::view_of(bytes).get(v)) return true;
+    if (v.cols() == 7 && v.rows() == 6) product(v);
+    return false;
+  });
+  CHECK(refused > 300);
+  // A row whose sums could leave 32 bits is named as the caller numbers it.
+  const std::vector<std::int32_t> one{5};
+  const index_t k = 65794;
+  std::vector<std::int32_t> all(at(k));
+  for (index_t i = 0; i < k; ++i) all[at(i)] = static_cast<std::int32_t>(i);
+  const std::vector<s8> large(at(k), s8{-128});
+  const sk::status s = sk::pack(sk::structured_view<const s8>{{6, k}, one, all, large, {}}).error();
+  CHECK(s.code == sk::errc::overflow_possible);
+  CHECK(s.row == 5);
 }

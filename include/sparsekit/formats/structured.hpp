@@ -6,6 +6,7 @@
 #include "../core/storage.hpp"
 #include "compressed.hpp"
 #include "element_bits.hpp"
+#include "packed_dense.hpp"
 #include "packed_nm.hpp"
 
 namespace sparsekit {
@@ -159,22 +160,35 @@ class structured_matrix {
   buffer<std::uint64_t> pattern_;
 };
 
-/// The packed form: the smaller matrix in the slices of formats/packed_nm.hpp, every column kept (a group of
-/// one column that 16 rows share), and the lists.
+/// What is left, packed: slices of formats/packed_nm.hpp, every column kept (a group of one column
+/// that 16 rows share); narrow types are packed dense weights, the order that dot products want. No
+/// entry is -0.0 there.
+template <class T>
+using structured_rest = std::conditional_t<is_narrow<T>, packed_dense<T>, packed_nm<T>>;
+template <class T>
+using structured_rest_view =
+    std::conditional_t<is_narrow<T>, packed_dense_view<const T>, packed_nm_view<const T>>;
+
+/// The packed form: the smaller matrix, and the lists.
 template <class T>
 struct packed_structured_view {
   using value_type = std::remove_cv_t<T>;
+  static constexpr bool has_weight_sums = std::is_same_v<value_type, std::int8_t>;
 
   extents shape{};
   array_view<const std::int32_t> kept_rows{};
   array_view<const std::int32_t> kept_columns{};
-  packed_nm_view<const value_type> rest{};
+  structured_rest_view<value_type> rest{};
+  /// s8: the sum of each row, 0 of a removed one: epilogues ask for rows of Y, `rest` counts those
+  /// that are left.
+  array_view<const std::int32_t> weight_sums{};
 
   index_t rows() const { return shape.rows; }
   index_t cols() const { return shape.cols; }
+  /// Entries; of narrow types those that are not zero.
   index_t nnz() const { return rest.nnz(); }
   packed_structured_view<const value_type> as_const() const {
-    return {shape, kept_rows, kept_columns, rest};
+    return {shape, kept_rows, kept_columns, rest, weight_sums};
   }
 };
 
@@ -183,10 +197,40 @@ template <class T, class Flags = flags_tag>
 status validate_without_rest(const packed_structured_view<T>& a) {
   if (status s = validate_kept(a.kept_rows, a.rows(), true); !s) return s;
   if (status s = validate_kept(a.kept_columns, a.cols(), false); !s) return s;
-  if (a.rest.rows() != a.kept_rows.size() || a.rest.cols() != a.kept_columns.size() ||
-      a.rest.group != nm_shape{1, 1, nm_max_sharing}) {
+  bool fits = a.rest.rows() == a.kept_rows.size() && a.rest.cols() == a.kept_columns.size();
+  if constexpr (!is_narrow<std::remove_cv_t<T>>) {
+    fits = fits && a.rest.group == nm_shape{1, 1, nm_max_sharing};
+  }
+  if (!fits) {
     return {.code = errc::corrupt, .object = "structured", .detail = "rest",
             .got = a.rest.rows(), .allowed = a.kept_rows.size()};
+  }
+  return {};
+}
+/// Whether the sums of all rows are those of what is left, which is valid. O(rows).
+template <class T, class Flags = flags_tag>
+status validate_weight_sums(const packed_structured_view<T>& a) {
+  const index_t rows = a.has_weight_sums ? a.rows() : 0;
+  if (a.weight_sums.size() != rows) {
+    return {.code = errc::corrupt,
+            .object = "structured",
+            .detail = "weight sums",
+            .got = a.weight_sums.size(),
+            .allowed = rows};
+  }
+  index_t kept = 0;
+  for (index_t r = 0; r < rows; ++r) {
+    const bool has = kept < a.kept_rows.size() && a.kept_rows[kept] == r;
+    const std::int32_t sum = has ? a.rest.weight_sums[kept] : 0;
+    kept += has;
+    if (a.weight_sums[r] != sum) {
+      return {.code = errc::corrupt,
+              .object = "structured",
+              .detail = "weight sums",
+              .row = r,
+              .got = a.weight_sums[r],
+              .allowed = sum};
+    }
   }
   return {};
 }
@@ -194,7 +238,8 @@ status validate_without_rest(const packed_structured_view<T>& a) {
 template <class T, class Flags = flags_tag>
 status validate(const packed_structured_view<T>& a) {
   if (status s = validate_without_rest(a); !s) return s;
-  return validate(a.rest);
+  if (status s = validate(a.rest); !s) return s;
+  return validate_weight_sums(a);
 }
 
 /// A packed structured matrix that owns its memory. Move-only; made by pack(). save() and from_bytes() as
@@ -206,14 +251,16 @@ class packed_structured {
 
   packed_structured() = default;
   packed_structured(extents shape, buffer<std::int32_t>&& kept_rows,
-                    buffer<std::int32_t>&& kept_columns, packed_nm<T>&& rest)
+                    buffer<std::int32_t>&& kept_columns, structured_rest<T>&& rest,
+                    buffer<std::int32_t>&& weight_sums = {})
       : shape_(shape),
         kept_rows_(std::move(kept_rows)),
         kept_columns_(std::move(kept_columns)),
-        rest_(std::move(rest)) {}
+        rest_(std::move(rest)),
+        weight_sums_(std::move(weight_sums)) {}
 
   packed_structured_view<const T> view() const {
-    return {shape_, kept_rows_.view(), kept_columns_.view(), rest_.view()};
+    return {shape_, kept_rows_.view(), kept_columns_.view(), rest_.view(), weight_sums_.view()};
   }
   extents shape() const { return shape_; }
   index_t rows() const { return shape_.rows; }
@@ -224,9 +271,10 @@ class packed_structured {
   template <class Flags = flags_tag>
   result<buffer<std::byte>> save() const {
     constexpr index_t index = index_t{sizeof(std::int32_t)};
-    const void* const parts[] = {kept_rows_.data(), kept_columns_.data(), rest_.bytes().data()};
+    const void* const parts[] = {kept_rows_.data(), kept_columns_.data(), rest_.bytes().data(),
+                                 weight_sums_.data()};
     const index_t sizes[] = {kept_rows_.size() * index, kept_columns_.size() * index,
-                             rest_.bytes().size()};
+                             rest_.bytes().size(), weight_sums_.size() * index};
     packed_header h;
     h.form = packed_form::structured;
     h.type = packed_type_of<T>;
@@ -260,16 +308,19 @@ class packed_structured {
     if (status s = view_of<Flags>(bytes, rest).get(v); !s) return s;
     buffer<std::int32_t> rows;
     buffer<std::int32_t> columns;
+    buffer<std::int32_t> sums;
     buffer<std::byte> copy;
     if (status s = copy_of(v.kept_rows, rows); !s) return s;
     if (status s = copy_of(v.kept_columns, columns); !s) return s;
+    if (status s = copy_of(v.weight_sums, sums); !s) return s;
     if (status s = copy_of(rest, copy); !s) return s;
     return packed_structured(v.shape, std::move(rows), std::move(columns),
-                             packed_nm<T>(std::move(copy)));
+                             structured_rest<T>(std::move(copy)), std::move(sums));
   }
 
  private:
-  static constexpr int section_count = 3;
+  static constexpr bool has_weight_sums = packed_structured_view<T>::has_weight_sums;
+  static constexpr int section_count = has_weight_sums ? 4 : 3;
 
   template <class Flags>
   static result<packed_structured_view<const T>> view_of(array_view<const std::byte> bytes,
@@ -286,12 +337,16 @@ class packed_structured {
         .kept_rows = packed_section_as<std::int32_t>(bytes.data(), h.sections[0]),
         .kept_columns = packed_section_as<std::int32_t>(bytes.data(), h.sections[1])};
     rest = packed_section_as<std::byte>(bytes.data(), h.sections[2]);
+    if constexpr (has_weight_sums) {
+      v.weight_sums = packed_section_as<std::int32_t>(bytes.data(), h.sections[3]);
+    }
     if (rest.empty() && h.rows == 0 && h.cols == 0 && h.nnz == 0) {
       return packed_structured_view<const T>{};  // of a default-constructed matrix
     }
-    if (status s = packed_nm<T>::view_of(rest).get(v.rest); !s) return s;
+    if (status s = structured_rest<T>::view_of(rest).get(v.rest); !s) return s;
     if (v.nnz() != h.nnz) return corrupt("nnz", v.nnz(), h.nnz);
     if (status s = validate_without_rest(v); !s) return s;
+    if (status s = validate_weight_sums(v); !s) return s;
     return v;
   }
   static status corrupt(const char* detail, any_integer got, any_integer allowed) {
@@ -309,7 +364,8 @@ class packed_structured {
   extents shape_{};
   buffer<std::int32_t> kept_rows_;
   buffer<std::int32_t> kept_columns_;
-  packed_nm<T> rest_;
+  structured_rest<T> rest_;
+  buffer<std::int32_t> weight_sums_;
 };
 
 }  // namespace v0

@@ -34,6 +34,7 @@
 #include "spmv/bsr.hpp"
 #include "spmv/csr.hpp"
 #include "spmv/sell.hpp"
+#include "structured/narrow.hpp"
 #include "structured/structured.hpp"
 
 namespace sparsekit {

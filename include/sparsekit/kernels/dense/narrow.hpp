@@ -19,6 +19,30 @@
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
+/// What a kernel asks W besides its numbers: where its columns and rows lie in X and Y. Packed
+/// dense weights are all there is; those without some rows and columns answer in
+/// structured/narrow.hpp.
+template <class A>
+struct narrow_weights {
+  using value = typename A::value_type;
+  static const A& dense(const A& a) { return a; }
+  static index_t groups(const A& a) { return a.groups(); }
+  static index_t row_of_x(const A&, index_t k) { return k; }
+  /// What a weight meets that may meet Inf or NaN: nothing, if it is no entry.
+  static float seen(value weight, float x) { return visible(static_cast<float>(weight), x); }
+
+  template <class Groups, class X>
+  static void relay(const A&, X x, index_t chunk, index_t column, index_t count,
+                    std::uint32_t* out) {
+    Groups::relay(x, chunk, column, count, out);
+  }
+  template <class Groups, class Output>
+  static void put(const A&, const typename Groups::sum* sums, index_t row, index_t rows,
+                  index_t count, const Output& out, index_t column) {
+    put_sums<typename Groups::lanes, roles::rows>(sums, A::group, rows, count, out, row, column);
+  }
+};
+
 /// Words of X, and sums, of one column of a strip: `steps` steps of all parts, and a gap so that
 /// columns do not share cache sets.
 template <class Product>
@@ -139,17 +163,19 @@ struct narrow_groups {
   template <int Chains, class Call, class Words, class Output>
   static void run_group(const Call& c, index_t g, index_t column, index_t count, Words&& words,
                         const Output& out) {
-    const index_t depth = c.a.cols();
-    const index_t step = c.a.step(g);
+    using operand = narrow_weights<typename Call::matrix>;
+    const auto& a = operand::dense(c.a);
+    const index_t depth = a.cols();
+    const index_t step = a.step(g);
     const index_t row = g * view::group;
-    const index_t rows = c.a.rows() - row < step ? c.a.rows() - row : step;
+    const index_t rows = a.rows() - row < step ? a.rows() - row : step;
     constexpr index_t most = Chains > 1 ? 1 : strip;
     // Readable to full registers in both directions.
     alignas(64) sum sums[(most < w ? w : most) * view::group];
-    begin_sums(c.a, row, step, count, sums);
+    begin_sums(a, row, step, count, sums);
     for (index_t i = 0; i < chunks(depth); ++i) {
       const std::uint32_t* x = words(i);
-      const T* from = c.a.group_begin(g) + i * chunk::columns * step;
+      const T* from = a.group_begin(g) + i * chunk::columns * step;
       add_chunk<Chains>(from, step, x, steps_of(depth, i), count, sums);
     }
     if constexpr (!product::integers) {
@@ -159,7 +185,7 @@ struct narrow_groups {
         }
       }
     }
-    put_sums<lanes, roles::rows>(sums, view::group, rows, count, out, row, column);
+    operand::template put<narrow_groups>(c.a, sums, row, rows, count, out, column);
   }
 
  private:
@@ -200,21 +226,23 @@ struct narrow_groups {
     return !lanes::any_not_finite(magnitude);
   }
 
-  /// A column with Inf or NaN again, leaving out zero weights where x is not finite.
+  /// A column with Inf or NaN again, leaving out what is no entry where x is not finite.
   template <class Call>
   static SPARSEKIT_NOINLINE void exact_column(const Call& c, index_t g, index_t rows,
                                               index_t column, sum* sums) {
     using one = simd::lanes<arch::scalar, float>;
-    const index_t step = c.a.step(g);
-    const T* weights = c.a.group_begin(g);
+    using operand = narrow_weights<typename Call::matrix>;
+    const auto& a = operand::dense(c.a);
+    const index_t step = a.step(g);
+    const T* weights = a.group_begin(g);
     for (index_t r = 0; r < rows; ++r) {
       float total = 0;
-      for (index_t s = 0; s < c.a.depth(); s += view::pair) {
+      for (index_t s = 0; s < a.depth(); s += view::pair) {
         for (index_t k = s + view::pair - 1; k >= s; --k) {
-          if (k >= c.a.cols()) continue;
-          const auto weight =
-              static_cast<float>(weights[(s / view::pair * step + r) * view::pair + k - s]);
-          total = one::fma(weight, visible(weight, static_cast<float>(c.x(k, column))), total);
+          if (k >= a.cols()) continue;
+          const T weight = weights[(s / view::pair * step + r) * view::pair + k - s];
+          const auto x = static_cast<float>(c.x(operand::row_of_x(c.a, k), column));
+          total = one::fma(static_cast<float>(weight), operand::seen(weight, x), total);
         }
       }
       sums[r] = total;
@@ -238,12 +266,13 @@ struct gemm_packed_dense_narrow {
   static workspace_size requirement(const A& a, index_t columns) {
     if (columns < 2) return {};
     const index_t most = columns < block ? columns : block;
+    const index_t depth = narrow_weights<A>::dense(a).cols();
     if constexpr (std::is_same_v<T, std::int8_t>) {
       // s8 and u8 have the same parts.
-      return {.shared = 0, .per_worker = panel_bytes<std::int8_t>(a.cols(), most)};
+      return {.shared = 0, .per_worker = panel_bytes<std::int8_t>(depth, most)};
     } else {
-      const index_t own = panel_bytes<T>(a.cols(), most);
-      const index_t wide = panel_bytes<float>(a.cols(), most);
+      const index_t own = panel_bytes<T>(depth, most);
+      const index_t wide = panel_bytes<float>(depth, most);
       return {.shared = 0, .per_worker = own > wide ? own : wide};
     }
   }
@@ -251,29 +280,34 @@ struct gemm_packed_dense_narrow {
   template <class Call>
   static void run(const Call& c) {
     using groups = narrow_groups<Arch, T, typename Call::x_type, true>;
+    using operand = narrow_weights<typename Call::matrix>;
     using chunk = typename groups::chunk;
     using lanes = typename groups::lanes;
     constexpr index_t strip = groups::strip;
     const index_t n = c.x.cols();
-    const index_t chunks = groups::chunks(c.a.cols());
+    const auto& a = operand::dense(c.a);
+    const index_t chunks = groups::chunks(a.cols());
     const index_t blocks = ceil_div(n, block);
-    const index_t work = c.a.rows() * c.a.cols() / 8 * n;
-    const index_t parts = ceil_div(task_count(c.policy, work, blocks * c.a.groups()), blocks);
+    const index_t work = a.rows() * a.cols() / 8 * n;
+    const index_t all_groups = operand::groups(c.a);
+    const index_t parts = ceil_div(task_count(c.policy, work, blocks * all_groups), blocks);
     const auto out = output_of<lanes>(c.y, c.epilogue, c.a.weight_sums.data());
     run_tasks(c.policy, blocks * parts, [&](index_t task, index_t worker) {
       const index_t first = task / parts * block;
       const index_t columns = n - first < block ? n - first : block;
-      const index_t g0 = c.a.groups() * (task % parts) / parts;
-      const index_t g1 = c.a.groups() * (task % parts + 1) / parts;
+      const index_t g0 = all_groups * (task % parts) / parts;
+      const index_t g1 = all_groups * (task % parts + 1) / parts;
       const bool whole =
-          c.scratch.worker_bytes >= panel_bytes<typename Call::x_type>(c.a.cols(), columns);
+          c.scratch.worker_bytes >= panel_bytes<typename Call::x_type>(a.cols(), columns);
       auto* const panel = whole ? c.scratch.template worker_as<std::uint32_t>(worker) : nullptr;
       const auto at = [&](index_t j, index_t i) SPARSEKIT_LAMBDA_INLINE {
         return panel + (j * chunks + i * strip) * chunk::stride;
       };
       for (index_t j = 0; whole && j < columns; j += strip) {
         const index_t count = columns - j < strip ? columns - j : strip;
-        for (index_t i = 0; i < chunks; ++i) groups::relay(c.x, i, first + j, count, at(j, i));
+        for (index_t i = 0; i < chunks; ++i) {
+          operand::template relay<groups>(c.a, c.x, i, first + j, count, at(j, i));
+        }
       }
       alignas(64) std::uint32_t on_stack[strip * chunk::stride];
       for (index_t g = g0; g < g1; ++g) {
@@ -283,7 +317,7 @@ struct gemm_packed_dense_narrow {
               c, g, first + j, count,
               [&](index_t i) -> const std::uint32_t* {
                 if (whole) return at(j, i);
-                groups::relay(c.x, i, first + j, count, on_stack);
+                operand::template relay<groups>(c.a, c.x, i, first + j, count, on_stack);
                 return on_stack;
               },
               out);
@@ -319,25 +353,27 @@ struct gemv_packed_dense_narrow {
   template <class A>
   static workspace_size requirement(const A& a, index_t) {
     using X = std::conditional_t<std::is_same_v<T, std::int8_t>, T, float>;
-    return {
-        .shared = bytes<X>(a.cols()) > bytes<T>(a.cols()) ? bytes<X>(a.cols()) : bytes<T>(a.cols()),
-        .per_worker = 0};
+    const index_t depth = narrow_weights<A>::dense(a).cols();
+    return {.shared = bytes<X>(depth) > bytes<T>(depth) ? bytes<X>(depth) : bytes<T>(depth),
+            .per_worker = 0};
   }
 
   template <class Call>
   static void run(const Call& c) {
     using groups_of = narrow_groups<Arch, T, typename Call::x_type, false>;
+    using operand = narrow_weights<typename Call::matrix>;
     using chunk = typename groups_of::chunk;
-    const index_t chunks = groups_of::chunks(c.a.cols());
+    const auto& a = operand::dense(c.a);
+    const index_t chunks = groups_of::chunks(a.cols());
     alignas(64) std::uint32_t room[on_stack * chunk::words];
-    const bool shared = c.scratch.shared_bytes >= bytes<typename Call::x_type>(c.a.cols());
+    const bool shared = c.scratch.shared_bytes >= bytes<typename Call::x_type>(a.cols());
     std::uint32_t* const x = shared ? c.scratch.template shared_as<std::uint32_t>() : room;
     const bool whole = shared || chunks <= on_stack;
     for (index_t i = 0; whole && i < chunks; ++i) {
-      groups_of::relay(c.x, i, 0, 1, x + i * chunk::words);
+      operand::template relay<groups_of>(c.a, c.x, i, 0, 1, x + i * chunk::words);
     }
-    const index_t groups = c.a.groups();
-    const index_t tasks = task_count(c.policy, c.a.rows() * c.a.cols() / 4, groups);
+    const index_t groups = operand::groups(c.a);
+    const index_t tasks = task_count(c.policy, a.rows() * a.cols() / 4, groups);
     const auto out = output_of<typename groups_of::lanes>(c.y, c.epilogue, c.a.weight_sums.data());
     run_tasks(c.policy, tasks, [&](index_t task, index_t) {
       alignas(64) std::uint32_t one[chunk::words];
@@ -346,7 +382,7 @@ struct gemv_packed_dense_narrow {
             c, g, 0, 1,
             [&](index_t i) -> const std::uint32_t* {
               if (whole) return x + i * chunk::words;
-              groups_of::relay(c.x, i, 0, 1, one);
+              operand::template relay<groups_of>(c.a, c.x, i, 0, 1, one);
               return one;
             },
             out);
