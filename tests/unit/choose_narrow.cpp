@@ -77,8 +77,9 @@ int wrong_elements(const matrix<T>& m, const sk::chosen_matrix<T>& p, index_t n)
 #define NARROW_TYPES sk::bfloat16, std::int8_t
 #endif
 
-constexpr sk::sample_pattern patterns[] = {sk::sample_pattern::scattered, sk::sample_pattern::groups,
-                                           sk::sample_pattern::blocks};
+constexpr sk::sample_pattern patterns[] = {sk::sample_pattern::scattered,
+                                           sk::sample_pattern::groups, sk::sample_pattern::blocks,
+                                           sk::sample_pattern::structured};
 
 }  // namespace
 
@@ -107,6 +108,7 @@ TEST_CASE_TEMPLATE("every form of narrow weights multiplies right and is about a
                                      {sk::form::lookup},
                                      {sk::form::nm, {1, 4, 4}},
                                      {sk::form::nm, {2, 8, 1}},
+                                     {sk::form::structured},
                                      {sk::form::bsr, {1, 1, 1}, {1, pair}},
                                      {sk::form::bsr, {1, 1, 1}, {4, pair}},
                                      {sk::form::bsr, {1, 1, 1}, {16, 16}},
@@ -150,6 +152,22 @@ TEST_CASE_TEMPLATE("blocks of narrow weights are found from one row on", T, sk::
     REQUIRE(list.find(sk::form::bsr) != nullptr);
     CHECK(list.find(sk::form::bsr)->choice.block.cols >= pair);
   }
+}
+
+TEST_CASE_TEMPLATE("narrow weights without some rows and columns are priced as the dense ones that are left", T,
+                   NARROW_TYPES) {
+  const matrix<T> m = small_weights<T>({sk::sample_pattern::structured, {512, 512}, 0.75, {1, 1}, 3});
+  const sk::cost_model<T> model = sk::cost_model<T>::native();
+  sk::pattern_statistics stats;
+  REQUIRE(sk::survey_pattern(m.view(), {1, 64}, model, sk::stored_zeros::none, stats));
+  CHECK(stats.kept_columns < 400);
+  for (const index_t n : {1, 64}) {
+    const double left = model.predict({sk::form::structured}, stats, n);
+    CHECK(left < 0.6 * model.predict({sk::form::dense}, stats, n));
+    CHECK(left > 0.1 * model.predict({sk::form::dense}, stats, n));
+  }
+  const auto p = sk::choose(m, {.columns = {64}}).value();
+  CHECK(p.reason().find("rows and columns removed") != std::string::npos);
 }
 
 TEST_CASE("narrow weights: a calibration decides, timing too; stored zeros leave no dense form") {

@@ -29,7 +29,6 @@ class packed_forms {
   using csr = if_has<form::csr, csr_matrix<T, std::int32_t, std::int64_t>>;
   using bsr =
       std::conditional_t<is_narrow<T>, packed_blocks<T>, bsr_matrix<T, std::int32_t, std::int64_t>>;
-  using removed = if_has<form::structured, packed_structured<T>>;
 
   form_set held() const { return held_; }
   const packed_dense<T>& dense() const { return dense_; }
@@ -38,7 +37,7 @@ class packed_forms {
     return f == form::quads ? quads_ : f == form::wide ? wide_ : f == form::lookup ? lookup_ : slices_;
   }
   const packed_nm<T>& nm() const { return nm_; }
-  const removed& structured() const { return structured_; }
+  const packed_structured<T>& structured() const { return structured_; }
   const bsr& blocks() const { return bsr_; }
   const csr& rows() const { return csr_; }
   const bitmask_matrix<T>& bits() const { return bits_; }
@@ -53,14 +52,7 @@ class packed_forms {
       case form::lookup:
       case form::slices: return packed(f).bytes();
       case form::nm: return nm_.bytes().size();
-      case form::structured:
-        if constexpr (has_form<T, form::structured>) {
-          const auto v = structured_.view();
-          const auto& r = v.rest;
-          return (v.kept_rows.size() + v.kept_columns.size()) * 4 +
-                 r.values.size() * index_t{sizeof(T)} + r.columns.size() + r.places.size();
-        }
-        return 0;
+      case form::structured: return structured_.bytes();
       case form::bsr:
         if constexpr (is_narrow<T>) {
           return bsr_.bytes().size();
@@ -102,9 +94,7 @@ class packed_forms {
       case form::lookup: lookup_ = packed_matrix<T>(); break;
       case form::slices: slices_ = packed_matrix<T>(); break;
       case form::nm: nm_ = packed_nm<T>(); break;
-      case form::structured:
-        structured_ = removed();
-        break;
+      case form::structured: structured_ = packed_structured<T>(); break;
       case form::bsr: bsr_ = bsr(); break;
       case form::csr: csr_ = csr(); break;
       case form::bitmask: bits_ = bitmask_matrix<T>(); break;
@@ -149,8 +139,13 @@ class packed_forms {
           return convert::bsr_from_csr<bsr>(a, f.block).get(bsr_);
         }
       case form::bitmask: return convert::bitmask_from(a).get(bits_);
+      case form::structured: {
+        structured_matrix<T> m;
+        const auto entries = [&](auto&& each) { convert::for_each_entry(a, each); };
+        if (status s = convert::structured_from<T>(a.shape, entries).get(m); !s) return s;
+        return pack(m).get(structured_);
+      }
       case form::slices:
-      case form::structured:
       case form::csr:
       case form::wide:
         if constexpr (!is_narrow<T>) return pack_wide_type(f, a);
@@ -165,12 +160,6 @@ class packed_forms {
       if (status s = pack_spmv(unchecked, a).get(p); !s) return s;
       slices_ = packed_matrix<T>(a.shape, a.nnz(), {}, {}, std::move(p));
       return {};
-    }
-    if (f.kind == form::structured) {
-      structured_matrix<T> m;
-      const auto entries = [&](auto&& each) { convert::for_each_entry(a, each); };
-      if (status s = convert::structured_from<T>(a.shape, entries).get(m); !s) return s;
-      return pack(m).get(structured_);
     }
     if (f.kind == form::wide) {
       wide_matrix<T> w;
@@ -201,7 +190,7 @@ class packed_forms {
   packed_matrix<T> lookup_;
   packed_matrix<T> slices_;
   packed_nm<T> nm_;
-  removed structured_;
+  packed_structured<T> structured_;
   bsr bsr_;
   csr csr_;
   bitmask_matrix<T> bits_;
@@ -238,10 +227,7 @@ void multiply_by(form f, const Policy& policy, const packed_forms<T>& a, X&& x, 
     case form::lookup:
     case form::slices: return multiply(policy, a.packed(f), x, y, optional...);
     case form::nm: return multiply(policy, a.nm(), x, y, optional...);
-    case form::structured:
-      if constexpr (has_form<T, form::structured>)
-        return multiply(policy, a.structured(), x, y, optional...);
-      return;
+    case form::structured: return multiply(policy, a.structured(), x, y, optional...);
     case form::bsr: return multiply(policy, a.blocks(), x, y, optional...);
     case form::csr:
       if constexpr (has_form<T, form::csr>) return multiply(policy, a.rows(), x, y, optional...);
@@ -266,7 +252,7 @@ workspace_size workspace_requirement(const packed_forms<T>& a, index_t columns) 
   take(form::lookup, a.packed(form::lookup));
   take(form::slices, a.packed(form::slices));
   take(form::nm, a.nm());
-  if constexpr (has_form<T, form::structured>) take(form::structured, a.structured());
+  take(form::structured, a.structured());
   take(form::bsr, a.blocks());
   if constexpr (has_form<T, form::csr>) take(form::csr, a.rows());
   take(form::bitmask, a.bits());

@@ -266,6 +266,11 @@ class packed_structured {
   index_t rows() const { return shape_.rows; }
   index_t cols() const { return shape_.cols; }
   index_t nnz() const { return rest_.nnz(); }
+  /// Memory that it holds.
+  index_t bytes() const {
+    const index_t numbers = kept_rows_.size() + kept_columns_.size() + weight_sums_.size();
+    return numbers * index_t{sizeof(std::int32_t)} + rest_.bytes().size();
+  }
 
   /// One block of portable bytes. Errors: out of memory.
   template <class Flags = flags_tag>

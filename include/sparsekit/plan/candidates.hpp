@@ -62,15 +62,15 @@ index_t predicted_bytes(const form_choice& f, const pattern_statistics& s) {
   const double nnz = static_cast<double>(s.nnz);
   const double header = sizeof(packed_header);
   const double sums = std::is_integral_v<T> ? 4 : 0;  // of each row's weights
+  const auto dense_bytes = [&](double rows, double columns) {
+    using dense = packed_dense_view<const T>;
+    const double padded = std::ceil(rows / dense::line) * dense::line;
+    const double depth = std::ceil(columns / dense::pair) * dense::pair;
+    return header + padded * depth * sizeof(T) + sums * padded;
+  };
   double bytes = 0;
   switch (f.kind) {
-    case form::dense: {
-      using dense = packed_dense_view<const T>;
-      const double padded = std::ceil(m / dense::line) * dense::line;
-      const double depth = std::ceil(k / dense::pair) * dense::pair;
-      bytes = header + padded * depth * sizeof(T) + sums * padded;
-      break;
-    }
+    case form::dense: bytes = dense_bytes(m, k); break;
     case form::quads:
       bytes = header + static_cast<double>(s.quad_slots) * (sizeof(T) + 0.5) +
               m * std::max(1.0, std::ceil(k / 256)) * 2.5;
@@ -88,6 +88,12 @@ index_t predicted_bytes(const form_choice& f, const pattern_statistics& s) {
     case form::nm:
     case form::structured: {
       const bool nm = f.kind == form::nm;
+      if (!nm && is_narrow<T>) {
+        const double kept_rows = static_cast<double>(s.kept_rows);
+        const double kept_columns = static_cast<double>(s.kept_columns);
+        bytes = dense_bytes(kept_rows, kept_columns) + 4 * (kept_rows + kept_columns) + sums * m;
+        break;
+      }
       const double rows = std::ceil((nm ? m : static_cast<double>(s.kept_rows)) / 16) * 16;
       const double steps = nm ? std::ceil(k / static_cast<double>(f.group.m)) *
                                     static_cast<double>(f.group.n)
@@ -186,8 +192,7 @@ candidate_list candidates_of(const pattern_statistics& s, const column_counts& c
   }
   if (has_form<T, form::slices> && columns.least() == 1 && s.list_slots + s.run_slots > 0)
     add({{form::slices}});
-  if (has_form<T, form::structured> && s.kept_rows > 0 &&
-      (s.kept_rows < s.shape.rows || s.kept_columns < s.shape.cols)) {
+  if (s.kept_rows > 0 && (s.kept_rows < s.shape.rows || s.kept_columns < s.shape.cols)) {
     add({{form::structured}});
   }
   if (s.counted_groups) {

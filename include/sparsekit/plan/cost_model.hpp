@@ -44,7 +44,7 @@ class cost_model {
   /// Microseconds of one multiply with n columns.
   double predict(const form_choice& f, const pattern_statistics& s, index_t n) const {
     const cost_terms t = terms_of(f, s, n);
-    const auto& c = c_.of[static_cast<int>(f.kind)][t.regime];
+    const auto& c = c_.of[static_cast<int>(priced_as(f.kind))][t.regime];
     double ns = 0;
     for (int i = 0; i < cost_terms_count; ++i) ns += c[i] * t.count[static_cast<std::size_t>(i)];
     if (borrowed_ && f.kind != form::dense) {
@@ -55,6 +55,12 @@ class cost_model {
       return std::max(1e-3 * ns, 1.1 * left * predict({form::dense}, s, n));
     }
     return 1e-3 * ns;
+  }
+
+  /// The form whose constants price this one: narrow types without some rows and columns are packed
+  /// dense weights, multiplied by the same kernels.
+  static constexpr form priced_as(form f) {
+    return is_narrow<T> && f == form::structured ? form::dense : f;
   }
 
   /// The share of scattered zeros from which the sparse form for n columns beats dense: 1 if never.
@@ -117,6 +123,7 @@ class cost_model {
         return slots16(v, v.m, v.k, groups * static_cast<double>(f.group.n), f.group);
       }
       case form::structured:
+        if constexpr (is_narrow<T>) return dense_rest(v);
         return slots16(v, static_cast<double>(s.kept_rows), static_cast<double>(s.kept_columns),
                        static_cast<double>(s.kept_columns), {1, 1, 16});
       case form::bsr: return bsr(v, f.block);
@@ -203,6 +210,23 @@ class cost_model {
          panels == 1 ? v.m * v.k : 0}};  // where there are more, a group of weights serves several
   }
 
+  /// Packed dense weights of what is left. Rows of X come together before they are re-laid, which
+  /// is counted as if they were re-laid twice; all rows of Y are put.
+  cost_terms dense_rest(counts v) const {
+    const double rows_of_y = v.m;
+    v.m = static_cast<double>(v.s.kept_rows);
+    v.k = static_cast<double>(v.s.kept_columns);
+    cost_terms t = dense(v);
+    if (v.n == 1) {
+      t.count[1] = rows_of_y;
+      t.count[2] *= 2;
+    } else {
+      t.count[3] *= 2;
+      t.count[4] = rows_of_y * v.registers;
+    }
+    return t;
+  }
+
   cost_terms quads(const counts& v, index_t interleave) const {
     const double slots = static_cast<double>(v.s.quad_slots);
     const double column_blocks =
@@ -277,8 +301,9 @@ class cost_model {
             {lists * v.n, runs * v.n, v.m * v.n, v.k, 1, beyond_l2(bytes), beyond_l3(bytes)}};
   }
 
-  /// N:M and structured matrices: slices of 16 rows, `steps` slots a row of the `m` kept ones, a column number for
-  /// each of `v` rows. A structured matrix is one of groups of one column.
+  /// N:M and structured matrices of f32 and f64: slices of 16 rows, `steps` slots a row of the `m`
+  /// kept ones, a column number for each of `v` rows. A structured matrix is one of groups of one
+  /// column.
   cost_terms slots16(const counts& c, double m, double k, double steps, const nm_shape& g) const {
     const double rows = std::ceil(m / 16) * 16;
     const double slots = rows * steps;

@@ -64,10 +64,13 @@ class form_set {
 template <class T>
 constexpr form_set forms_of() {
   form_set s;
-  for (const form f : {form::dense, form::lookup, form::nm, form::bsr, form::bitmask}) s.add(f);
+  for (const form f :
+       {form::dense, form::lookup, form::nm, form::structured, form::bsr, form::bitmask}) {
+    s.add(f);
+  }
   if constexpr (!std::is_integral_v<T>) s.add(form::quads);
   if constexpr (!is_narrow<T>) {
-    for (const form f : {form::slices, form::structured, form::csr, form::wide}) s.add(f);
+    for (const form f : {form::slices, form::csr, form::wide}) s.add(f);
   }
   return s;
 }

@@ -252,7 +252,7 @@ status survey_pattern(const csr_view<const T, Index, Offset>& a, const column_co
       if (status e = plan::count_lookup<T>(a, model.target(), s, slices); !e) return e;
     }
   }
-  if (s.kept_rows > 0 && has_form<T, form::structured>) {
+  if (s.kept_rows > 0) {
     if (status e = plan::survey_columns(a, bound, s); !e) return e;
   }
   if (plan::groups_matter(s)) {
