@@ -298,6 +298,140 @@ def networks_section(folder):
     return text + ["", facts["reproduce"], ""]
 
 
+def rows_of(path):
+    """The rows of a CSV; none where there is no file."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def least_by(rows, key, name):
+    """{key(row): {name(row): its least seconds, in whichever layout}}."""
+    table = collections.defaultdict(dict)
+    for row in rows:
+        times = table[key(row)]
+        times[name(row)] = min(float(row["seconds"]), times.get(name(row), math.inf))
+    return table
+
+
+def structured_command(mode, csv_name):
+    return ["", f"Reproduce: `sparsekit_structured_benchmark {mode} --csv docs/data/{csv_name}` (CONTRIBUTING.md tells how it is "
+            "built), then `python3 tools/performance_report.py`.", ""]
+
+
+def pattern_subsection(folder, aims_of):
+    """N:M and blocks over dense of the same type, from the CSV of benchmarks/structured --table. [] without data."""
+    name = "avx512-structured.csv"
+    rows = rows_of(folder / name)
+    if not rows:
+        return []
+    kind = lambda row: (row["type"], row["x_type"])
+    table = least_by(rows, lambda row: (kind(row), int(row["columns"])), lambda row: row["name"])
+    counts = sorted({n for _, n in table})
+    text = ["### N:M and blocks", "",
+            "Time of packed dense weights of the same type over that of the pattern, each in its better layout; the aim in "
+            "parentheses, where there is one. **Bold**: behind the aim. One column: 4096 x 4096, weights from memory; more: "
+            "512 x 512, weights in cache.", "",
+            "| weights (X) | pattern | " + " | ".join(f"N = {n}" for n in counts) + " |", "|---" * (len(counts) + 2) + "|"]
+    for types in dict.fromkeys(kind(row) for row in rows):
+        label = f"{types[0]} ({types[1]})"
+        dense = {n: table[types, n]["dense"] for n in counts if (types, n) in table}
+        text.append(f"| {label} | dense | " + " | ".join(f"{1e6 * dense[n]:.0f} us" if n in dense else "" for n in counts) + " |")
+        for pattern in dict.fromkeys(row["name"] for row in rows if kind(row) == types and row["name"] != "dense"):
+            aims = aims_of.get(f"{types[0]} {pattern}", {})
+            cells = []
+            for n in counts:
+                seconds = table.get((types, n), {}).get(pattern)
+                if seconds is None:
+                    cells.append("")
+                    continue
+                ratio, aim = dense[n] / seconds, aims.get(str(n))
+                behind = aim is not None and round(ratio, 2) < aim
+                cells.append((f"**{ratio:.2f}**" if behind else f"{ratio:.2f}") + (f" ({aim:g})" if aim is not None else ""))
+            text.append(f"| {label} | {pattern} | " + " | ".join(cells) + " |")
+    return text + structured_command("--table", name)
+
+
+def hand_subsection(folder):
+    """Removed channels, from the CSV of benchmarks/structured --hand. [] without data."""
+    name = "avx512-hand-landmark.csv"
+    rows = rows_of(folder / name)
+    if not rows:
+        return []
+    table = least_by(rows, lambda row: (row["layer"], int(row["columns"])), lambda row: row["name"])
+    layers = {row["layer"]: row for row in rows}
+    text = ["### Removed channels", "",
+            "Layers of a hand-landmark network (MediaPipe) from which channel pruning removed columns, as `to_structured` finds "
+            "them; f32, X generated; each in its better layout. `pack` also skips zeros that are scattered in the columns left.", "",
+            "| layer | removed columns, rows | nonzero | columns of X | structured | over dense | over pack |",
+            "|---|---|---|---|---|---|---|"]
+    for (layer, n), seconds in table.items():
+        r, t = layers[layer], seconds["structured"]
+        share = int(r["nnz"]) / (int(r["rows"]) * int(r["cols"]))
+        text.append(f"| {layer}, {r['rows']} x {r['cols']} | {r['removed_cols']}, {r['removed_rows']} | {100 * share:.0f} % | {n} | "
+                    f"{1e6 * t:.1f} us | {seconds['dense'] / t:.2f} | {seconds['pack'] / t:.2f} |")
+    return text + ["", "FILE is what `python3 tools/convert_channel_pruned.py weights_csr.npz FILE` makes of "
+                   "models/hand_landmark_full_channel_pruned/weights_csr.npz."] + structured_command("--hand FILE", name)
+
+
+def pose_subsection(folder):
+    """A network's layers in int8, from the CSV of benchmarks/structured --pose. [] without data."""
+    name = "avx512-pose-int8.csv"
+    rows = rows_of(folder / name)
+    if not rows:
+        return []
+    table = least_by(rows, lambda row: row["layer"], lambda row: row["name"])
+    fastest = {}  # of each layer and name, the row
+    for row in rows:
+        key = row["layer"], row["name"]
+        if key not in fastest or float(row["seconds"]) < float(fastest[key]["seconds"]):
+            fastest[key] = row
+    text = ["### A pruned network's layers in int8", "",
+            "1x1 layers of the pose network, 75 % zeros without structure, with the X that a photograph gives them. Weights are "
+            "s8 with a scale for each output channel (max/127), X is u8 with one scale and zero point (its least and largest "
+            "number); sums are dequantised, biased and limited to f32 in the kernel's last store. X is quantised beforehand, not "
+            "timed. The error is that of Y: the norm of the difference over Y's, and the largest difference over Y's range.", "",
+            "| layer | f32 dense | f32 `pack` | s8 dense | s8 `choose` | fastest sparse s8 | choose over f32 pack | over s8 dense | "
+            "error of the norm | at most, of the range |", "|---" * 10 + "|"]
+    kinds = ("f32 dense", "f32 pack", "s8 dense", "s8 choose", "s8 sparse")
+    for layer, seconds in table.items():
+        r = fastest[layer, "s8 choose"]
+        cells = [f"{1e6 * seconds[k]:.1f} us" if k in seconds else "" for k in kinds]
+        cells[3] += f" ({r['form']})"
+        if "s8 sparse" in seconds:
+            cells[4] += f" ({fastest[layer, 's8 sparse']['form']})"
+        text.append(f"| {layer}, {r['rows']} x {r['cols']} x {r['columns']} | " + " | ".join(cells)
+                    + f" | {seconds['f32 pack'] / seconds['s8 choose']:.2f} | {seconds['s8 dense'] / seconds['s8 choose']:.2f} | "
+                    f"{100 * float(r['error_of_norm']):.2f} % | {100 * float(r['error_of_range']):.2f} % |")
+    total = {k: sum(seconds.get(k, math.nan) for seconds in table.values()) for k in kinds}
+    over = lambda k: geometric_mean([seconds[k] / seconds["s8 choose"] for seconds in table.values()])
+    text.append("| **together** | " + " | ".join("" if math.isnan(total[k]) else f"{1e6 * total[k]:.0f} us" for k in kinds)
+                + f" | {total['f32 pack'] / total['s8 choose']:.2f} (geometric mean {over('f32 pack'):.2f}) | "
+                f"{total['s8 dense'] / total['s8 choose']:.2f} ({over('s8 dense'):.2f}) | | |")
+    return text + structured_command("--pose ../shared/data/models/pose_detection/layers", name)
+
+
+def structured_section(folder):
+    """What benchmarks/structured measures. [] without any of its CSVs."""
+    path = folder / "avx512-structured-machine.json"
+    if not path.exists():
+        return []
+    facts = json.loads(path.read_text())
+    text = pattern_subsection(folder, facts["aims"]) + hand_subsection(folder) + pose_subsection(folder)
+    head = ["## Structured zeros, and int8 (AVX-512)", "", facts["machine"] + " " + facts["conditions"], ""]
+    return head + text if text else []
+
+
+def recommendation_section(root):
+    """Which pattern to train for: the table of docs/structured.md, so that there is one."""
+    lines = (root / "docs" / "structured.md").read_text().splitlines()
+    first = lines.index("## Which pattern to train for") + 2
+    table = lines[first:lines.index("", first)]
+    return ["## Which pattern to train", "",
+            "The table of [structured.md](structured.md), where its figures and those of AVX2 are:", ""] + table + [""]
+
+
 def packing_section(folder):
     """What packing quads costs, from benchmarks/kernels/packing.cpp. [] without data."""
     path = folder / "packing.csv"
@@ -548,6 +682,7 @@ def main():
         plot(args.out.parent / name, f"N = {n}, hot", {p: series[p] for p in best})
         text += [f"![Speed-up against zeros, N = {n}]({name})", ""]
     text += dense_section(args.data) + sparse_avx2_section(args.data)
+    text += recommendation_section(root) + structured_section(args.data)
     text += spmv_section(args.data, "avx512-") + spmv_section(args.data)
     text += choose_section(args.data, "avx512-")
     text += crossover_section(args.data, args.out) + choose_section(args.data)
