@@ -97,6 +97,7 @@ void fuzz_packed_forms(sk::io::byte_view bytes) {
   fuzz_packed<sk::packed_blocks<std::int8_t>>(bytes);
   fuzz_packed<sk::quad_matrix<sk::float16>>(bytes);
   fuzz_packed<sk::packed_structured<float>>(bytes);
+  fuzz_packed<sk::packed_structured<std::int8_t>>(bytes);
 }
 
 }  // namespace
