@@ -3,6 +3,8 @@
 //   gemv_packed_dense_narrow   one contiguous column: bound by reading W, which streams through once
 //   gemm_packed_dense_narrow   all other calls
 //
+// W may be what is left of a matrix without some rows and columns (narrow_weights).
+//
 // Lanes are rows of W. A step of a tile loads three registers of weights, broadcasts a word of each
 // of eight columns of X and does 24 multiply-adds or dot products (narrow_product.hpp). X is
 // re-laid into words once a block of columns, or where there is no workspace once a group of rows,
