@@ -102,9 +102,9 @@ def plot(path, title, series):
     path.write_text("\n".join(svg) + "\n</svg>\n")
 
 
-def crossover_section(folder, out):
+def crossover_section(folder, out, prefix=""):
     """Break-evens of benchmarks/choose/crossover.hpp: measured and predicted, as text and a plot. [] without data."""
-    path = folder / "crossover.csv"
+    path = folder / f"{prefix}crossover.csv"
     if not path.exists():
         return []
     series = collections.defaultdict(lambda: ([], []))
@@ -113,13 +113,13 @@ def crossover_section(folder, out):
             measured, predicted = series[row["type"], int(row["rows"]), int(row["cols"]), int(row["columns"])]
             measured.append((float(row["zeros"]), float(row["measured"])))
             predicted.append((float(row["zeros"]), float(row["predicted"])))
-    facts = json.loads((folder / "choose-machine.json").read_text())
+    facts = json.loads((folder / f"{prefix}choose-machine.json").read_text())
     counts = sorted({key[3] for key in series})
     kinds = sorted({key[:3] for key in series})
-    text = ["## Where sparse begins to pay", "",
+    text = ["## Where sparse begins to pay" + facts.get("where", ""), "",
             "Scattered zeros; the share of them from which the fastest sparse form beats sparsekit's packed dense "
             "code, **measured / predicted** by the cost model of `choose`; \"below 0 %\": even full weights are faster as "
-            "quads or a bitmask. " + facts["machine"] + " " + facts["conditions"], "",
+            "quads or a bitmask. " + facts["machine"] + " " + facts["conditions"] + " By `sparsekit_choose_benchmark --crossover FILE.csv`.", "",
             "| columns of X | " + " | ".join(f"{t} {m} x {k}" for t, m, k in kinds) + " |",
             "|---" * (len(kinds) + 1) + "|"]
     for n in counts:
@@ -146,8 +146,8 @@ def crossover_section(folder, out):
                        f'points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in line)}"/>')
         svg.append(f'<text x="{width - right + 8}" y="{top + 16 * (place + 1)}" fill="{colour}">'
                    f'{kind[0]} {kind[1]} x {kind[2]}</text>')
-    (out.parent / "crossover.svg").write_text("\n".join(svg) + "\n</svg>\n")
-    return text + ["", "![Break-even against columns of X](crossover.svg)", ""]
+    (out.parent / f"{prefix}crossover.svg").write_text("\n".join(svg) + "\n</svg>\n")
+    return text + ["", f"![Break-even against columns of X]({prefix}crossover.svg)", ""]
 
 
 def _number(share):
@@ -222,9 +222,7 @@ def choose_section(folder, prefix=""):
             "| data | group | cases | within 5 % | within 15 % | worst |", "|---|---|---|---|---|---|"]
     tail = [line for note in notes for line in ("", note)]
     tail += ([] if prefix else repeated_choices(folder)) + ["", "Cases more than 15 % off, the worst first:", ""]
-    tail += [f"- {line}" for _, line in sorted(losing, reverse=True)[:40]] or ["- none"]
-    if len(losing) > 40:
-        tail += ["", f"and {len(losing) - 40} more, in docs/data."]
+    tail += [f"- {line}" for _, line in sorted(losing, reverse=True)] or ["- none"]
     return head + text + tail + [""]
 
 
@@ -691,6 +689,7 @@ def main():
     text += recommendation_section(root) + structured_section(args.data)
     text += spmv_section(args.data, "avx512-") + spmv_section(args.data)
     text += choose_section(args.data, "avx512-")
+    text += crossover_section(args.data, args.out, "avx512-")
     text += crossover_section(args.data, args.out) + choose_section(args.data)
     text += networks_section(args.data) + packing_section(args.data) + NEON_SECTION
     text += ["## Reproduce", "", machine["reproduce"], ""]

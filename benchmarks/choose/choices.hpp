@@ -2,6 +2,7 @@
 // form, a minute of compiling.
 #pragma once
 
+#include <cstdio>
 #include <sparsekit/plan/calibration.hpp>
 #include <sparsekit/status.hpp>
 #include <string>
@@ -29,8 +30,9 @@ struct options {
 template <class T>
 void check_choices(const options& o, const std::vector<named_matrix>& matrices, const sk::calibration* c);
 
-/// Writes the crossover of f32 and f64 as CSV. Returns whether the file can be written.
-bool write_crossover(const options& o, const sk::calibration* c);
+/// Where sparse begins to pay for weights of type T, as lines of CSV (crossover.hpp).
+template <class T>
+void add_crossover(const options& o, const char* type, const sk::calibration* c, std::FILE* out);
 
 /// A calibration with these types measured.
 template <class... Types>

@@ -1,5 +1,5 @@
 // Where sparse begins to pay: for scattered zeros, the share from which the fastest sparse form beats packed dense
-// weights, measured and as the cost model predicts it, for both types and several column counts and shapes.
+// weights, measured and as the cost model predicts it, for each type and several column counts and shapes.
 //
 // Each row: type, rows, columns of W, columns of X, the zeros tried, and for these the fastest sparse form, its
 // measured and predicted time over dense's. tools/performance_report.py makes the table and the plot of it.
@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <sparsekit/choose.hpp>
 #include <sparsekit/choose/samples.hpp>
+
+#include "choices.hpp"
 
 namespace choose_benchmark {
 
@@ -40,31 +42,32 @@ void crossover_of(const char* type, sk::extents shape, const sk::cost_model<T>& 
       }
       std::array<double, sk::form_count> us{};
       if (!sk::time_forms(forms, shape, all, n, {.budget_us = budget}, us)) std::abort();
-      sk::form fastest = sk::form::csr;
+      sk::form fastest = sk::form::dense;
+      double least = 1e300;
       double predicted = 1e300;
       for (const sk::candidate& c : list) {
         const sk::form k = c.choice.kind;
         if (!all.has(k) || k == sk::form::dense) continue;
         predicted = std::min(predicted, c.us[0]);
-        if (us[static_cast<std::size_t>(k)] < us[static_cast<std::size_t>(fastest)]) fastest = k;
+        if (us[static_cast<std::size_t>(k)] >= least) continue;
+        least = us[static_cast<std::size_t>(k)];
+        fastest = k;
       }
+      if (fastest == sk::form::dense) continue;  // no form that is sparse
       std::fprintf(out, "%s,%ld,%ld,%ld,%.2f,%s,%.3f,%.3f,%.4f,%.4f\n", type, static_cast<long>(shape.rows),
-                   static_cast<long>(shape.cols), static_cast<long>(n), zeros, sk::name_of(fastest), us[0],
-                   us[static_cast<std::size_t>(fastest)], us[0] / us[static_cast<std::size_t>(fastest)],
-                   list.find(sk::form::dense)->us[0] / predicted);
+                   static_cast<long>(shape.cols), static_cast<long>(n), zeros, sk::name_of(fastest), us[0], least,
+                   us[0] / least, list.find(sk::form::dense)->us[0] / predicted);
       std::fflush(out);
     }
   }
 }
 
-/// All shapes and types as CSV.
-inline void measure_crossover(const sk::calibration* c, double budget, std::FILE* out) {
-  std::fprintf(out, "type,rows,cols,columns,zeros,form,dense_us,sparse_us,measured,predicted\n");
-  const auto f32 = c == nullptr ? sk::cost_model<float>::native() : sk::cost_model<float>(c->f32);
-  const auto f64 = c == nullptr ? sk::cost_model<double>::native() : sk::cost_model<double>(c->f64);
+/// All shapes of one type as lines of CSV.
+template <class T>
+void add_crossover(const options& o, const char* type, const sk::calibration* c, std::FILE* out) {
+  const auto model = c == nullptr ? sk::cost_model<T>::native() : sk::cost_model<T>(c->template constants<T>());
   for (const sk::extents shape : {sk::extents(64, 64), sk::extents(256, 512), sk::extents(1024, 1024)}) {
-    crossover_of<float>("f32", shape, f32, budget, out);
-    crossover_of<double>("f64", shape, f64, budget, out);
+    crossover_of<T>(type, shape, model, o.budget, out);
   }
 }
 

@@ -6,7 +6,7 @@
 //                                   [--type f32|f64|bf16|f16|s8] [--seed S] [--budget MICROSECONDS]
 //                                   [--calibration FILE] [--csv FILE]
 //                                   [--part I/N]: each N-th matrix only, from the I-th: in pieces
-//        sparsekit_choose_benchmark --crossover FILE.csv [--budget MICROSECONDS]
+//        sparsekit_choose_benchmark --crossover FILE.csv [--type TYPE] [--budget MICROSECONDS]
 //                                   [--calibration FILE]
 //        sparsekit_choose_benchmark --calibrate SECONDS [--type T] [--seed S]
 //                                   prints a calibration of this machine: f32 and f64, or type T
@@ -111,10 +111,17 @@ int main(int argc, char** argv) {
   }
   const sk::calibration* c = o.calibration.empty() ? nullptr : &loaded;
   if (!o.crossover.empty()) {
-    if (!write_crossover(o, c)) {
+    std::FILE* out = std::fopen(o.crossover.c_str(), "w");
+    if (out == nullptr) {
       std::fprintf(stderr, "%s cannot be written\n", o.crossover.c_str());
       return 1;
     }
+    std::fprintf(out, "type,rows,cols,columns,zeros,form,dense_us,sparse_us,measured,predicted\n");
+    for (const char* type : {"f32", "f64", "bf16", "f16", "s8"}) {
+      if (!o.type.empty() && o.type != type) continue;
+      with_type(type, [&]<class T>(T*) { add_crossover<T>(o, type, c, out); });
+    }
+    std::fclose(out);
     return 0;
   }
   std::vector<named_matrix> matrices;

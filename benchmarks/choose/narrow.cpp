@@ -1,5 +1,6 @@
 // bf16, f16 and s8.
 #include "choices_of.hpp"
+#include "crossover.hpp"
 
 namespace choose_benchmark {
 
@@ -9,5 +10,8 @@ template void check_choices<std::int8_t>(const options&, const std::vector<named
 template sk::result<sk::calibration> calibrated<sk::bfloat16>(const options&);
 template sk::result<sk::calibration> calibrated<sk::float16>(const options&);
 template sk::result<sk::calibration> calibrated<std::int8_t>(const options&);
+template void add_crossover<sk::bfloat16>(const options&, const char*, const sk::calibration*, std::FILE*);
+template void add_crossover<sk::float16>(const options&, const char*, const sk::calibration*, std::FILE*);
+template void add_crossover<std::int8_t>(const options&, const char*, const sk::calibration*, std::FILE*);
 
 }  // namespace choose_benchmark

@@ -10,12 +10,7 @@ template sk::result<sk::calibration> calibrated<float, double>(const options&);
 template sk::result<sk::calibration> calibrated<float>(const options&);
 template sk::result<sk::calibration> calibrated<double>(const options&);
 
-bool write_crossover(const options& o, const sk::calibration* c) {
-  std::FILE* out = std::fopen(o.crossover.c_str(), "w");
-  if (out == nullptr) return false;
-  measure_crossover(c, o.budget, out);
-  std::fclose(out);
-  return true;
-}
+template void add_crossover<float>(const options&, const char*, const sk::calibration*, std::FILE*);
+template void add_crossover<double>(const options&, const char*, const sk::calibration*, std::FILE*);
 
 }  // namespace choose_benchmark

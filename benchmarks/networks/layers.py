@@ -18,9 +18,12 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
+try:
+    import numpy as np
 
-import one_op_model
+    import one_op_model
+except ImportError as absent:
+    sys.exit(f"layers.py: {absent}")
 
 KINDS = ["dense", "pack", "choose"]
 LAYOUTS = ["interleaved", "planar", "panels"]
@@ -190,4 +193,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ImportError, OSError, LookupError, ValueError) as error:  # an absent package, file or tensor
+        sys.exit(f"layers.py: {type(error).__name__}: {error}")

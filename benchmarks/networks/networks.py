@@ -14,7 +14,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError as absent:
+    sys.exit(f"networks.py: {absent}")
 
 FLOATS = ctypes.POINTER(ctypes.c_float)
 
@@ -46,7 +49,10 @@ def measure(library, folder, rounds):
         sys.exit(f"{folder}: no .tflite file")
     litert = Interpreter(model_path=str(models[0]), num_threads=1)
     litert.allocate_tensors()
-    x = np.ascontiguousarray(np.load(sorted(folder.glob("input_*.npy"))[0]), np.float32)
+    inputs = sorted(folder.glob("input_*.npy"))
+    if not inputs:
+        sys.exit(f"{folder}: no input_*.npy")
+    x = np.ascontiguousarray(np.load(inputs[0]), np.float32)
     litert.set_tensor(litert.get_input_details()[0]["index"], x.reshape(litert.get_input_details()[0]["shape"]))
     handle = library.sparsekit_network(str(folder).encode())
     if not handle:
@@ -85,6 +91,13 @@ def measure(library, folder, rounds):
             if not error < 1e-3:
                 sys.exit(f"{folder}: {path.name}: the output differs, relative error {error}")
             worst = max(worst, float(error))
+    # LiteRT's as well: a time of something else would be no comparison.
+    theirs = [litert.get_tensor(output["index"]).ravel() for output in litert.get_output_details()]
+    for path in sorted(folder.glob("expected_*.npy")):
+        expected = np.load(path).ravel()
+        errors = [np.max(np.abs(y - expected)) for y in theirs if y.size == expected.size]
+        if not errors or not min(errors) < 1e-3 * max(1.0, np.max(np.abs(expected))):
+            sys.exit(f"{folder}: {path.name}: LiteRT's output differs")
     row["error"] = f"{worst:.1e}"
     library.sparsekit_network_free(handle)
     return row
@@ -115,4 +128,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ImportError, OSError, LookupError, ValueError) as error:  # an absent package, file or tensor
+        sys.exit(f"networks.py: {type(error).__name__}: {error}")
