@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and runs all tests on Debian 12 or 13, doing its own set-up (as root or with sudo); on two cores within
-# 45 minutes (43 to 47 on one core of an Intel Xeon of the Emerald Rapids generation as two, where AVX2 is one more build
+# 45 minutes (38 to 47 on one core of an Intel Xeon of the Emerald Rapids generation as two, where AVX2 is one more build
 # beside AVX-512). Ends with the number of tests, and fails below the floors of tests/floors.txt.
 #
 #   scripts/test.sh [CONFIGURATION…]     configurations are presets of CMakePresets.json

@@ -139,6 +139,8 @@ def crossover_section(folder, out, prefix=""):
     for i, n in enumerate(counts):
         svg.append(f'<text x="{at(i, 0)[0]:.1f}" y="{height - 22}" text-anchor="middle">{n}</text>')
     svg.append(f'<text x="{left}" y="{height - 6}">columns of X</text>')
+    if len(kinds) > len(COLOURS):  # the table has the smaller shapes, too
+        kinds = [max((k for k in kinds if k[0] == t), key=lambda k: k[1] * k[2]) for t in dict.fromkeys(k[0] for k in kinds)]
     for place, (kind, colour) in enumerate(zip(kinds, COLOURS)):
         for which, dash in ((0, ""), (1, ' stroke-dasharray="5 4"')):
             line = [at(i, number(series[kind + (n,)][which])) for i, n in enumerate(counts)]
