@@ -432,6 +432,37 @@ def recommendation_section(root):
             "The table of [structured.md](structured.md), where its figures and those of AVX2 are:", ""] + table + [""]
 
 
+def gemv_section(folder):
+    """One to three columns of X and zeros of x, from the CSV of benchmarks/gemv. [] without data."""
+    path = folder / "avx512-gemv.csv"
+    if not path.exists():
+        return []
+    facts = json.loads((folder / "avx512-structured-machine.json").read_text())
+    tables = collections.defaultdict(lambda: collections.defaultdict(dict))  # what: case: zeros: (over dense, GB/s)
+    read_speed = ""
+    with open(path, newline="") as file:
+        for r in csv.DictReader(file):
+            if r["zeros_in"] == "read":
+                read_speed = r["gb_s"]
+            elif r["name"] != "dense":
+                case = f"{r['type']}, {r['rows']} x {r['cols']} by {r['columns']}, {r['from']}"
+                tables[r["zeros_in"]][case][float(r["zeros"])] = float(r["over_dense"]), float(r["gb_s"])
+    text = ["## One to three columns, and zeros of x (AVX-512)", "",
+            facts["machine"] + " One thread, in turn in one process, the least of 10 rounds; weights from memory are flushed "
+            f"from all caches before each. A plain sum reads {read_speed} GB/s from memory there. Speed-up over packed dense "
+            "weights of the same type; in brackets the GB/s of the sparse weights. bf16 and f16 with x of f32, s8 with u8. By "
+            "`sparsekit_gemv_benchmark --rounds 10`.", ""]
+    titles = {"weights": "Zeros in the weights (`pack`)", "x": "Zeros of x (`active_set`, finding them included)"}
+    for what, cases in tables.items():
+        zeros = sorted({z for values in cases.values() for z in values})
+        text += ["| " + titles[what] + " | " + " | ".join(f"{100 * z:.0f} %" for z in zeros) + " |",
+                 "|---" * (len(zeros) + 1) + "|"]
+        for case, values in cases.items():
+            text.append(f"| {case} | " + " | ".join(f"{values[z][0]:.2f} ({values[z][1]:.0f})" for z in zeros) + " |")
+        text.append("")
+    return text
+
+
 def packing_section(folder):
     """What packing quads costs, from benchmarks/kernels/packing.cpp. [] without data."""
     path = folder / "packing.csv"
@@ -689,6 +720,7 @@ def main():
         text += [f"![Speed-up against zeros, N = {n}]({name})", ""]
     text += dense_section(args.data) + sparse_avx2_section(args.data)
     text += recommendation_section(root) + structured_section(args.data)
+    text += gemv_section(args.data)
     text += spmv_section(args.data, "avx512-") + spmv_section(args.data)
     text += choose_section(args.data, "avx512-")
     text += crossover_section(args.data, args.out, "avx512-")

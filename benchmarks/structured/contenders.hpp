@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "../common/evict.hpp"
+
 namespace structured_benchmark {
 
 namespace sk = sparsekit;
@@ -46,12 +48,11 @@ inline std::ofstream open_csv(const options& o, const char* header) {
   return csv;
 }
 
-using bytes_view = sk::array_view<const std::byte>;
+using benchmark_common::bytes_of;
+using benchmark_common::bytes_view;
+using benchmark_common::can_evict;
+using benchmark_common::evict;
 
-template <class T>
-bytes_view bytes_of(sk::array_view<T> a) {
-  return {reinterpret_cast<const std::byte*>(a.data()), a.size() * index_t{sizeof(T)}};
-}
 /// The arrays that a product reads of its weights.
 template <class Weights>
 std::vector<bytes_view> arrays_of(const Weights& w) {
@@ -95,28 +96,6 @@ template <class Weights>
 std::shared_ptr<const Weights> shared(Weights&& w) {
   return std::make_shared<const Weights>(std::move(w));
 }
-
-#if defined(__x86_64__) || defined(__aarch64__)
-inline constexpr bool can_evict = true;
-/// Out of all caches, a line at a time: the last one may be larger than any set of copies.
-inline void evict(bytes_view bytes) {
-  for (index_t i = 0; i < bytes.size(); i += 64) {
-#if defined(__x86_64__)
-    __builtin_ia32_clflush(bytes.data() + i);
-#else
-    asm volatile("dc civac, %0" : : "r"(bytes.data() + i) : "memory");
-#endif
-  }
-#if defined(__x86_64__)
-  __builtin_ia32_mfence();
-#else
-  asm volatile("dsb sy" : : : "memory");
-#endif
-}
-#else
-inline constexpr bool can_evict = false;
-inline void evict(bytes_view) {}
-#endif
 
 inline double seconds(const std::function<void()>& run, long repeats) {
   const auto start = std::chrono::steady_clock::now();

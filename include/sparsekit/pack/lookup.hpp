@@ -112,7 +112,9 @@ index_t default_lookup_window(index_t nnz, pack_target target) {
   // Out of cache every byte counts; in it, every load. AVX2 has no lookup in two registers.
   const bool out_of_cache = nnz > (index_t{12} << 20) / static_cast<index_t>(sizeof(T));
   const bool narrow = resolved(target) == pack_target::avx2;
-  if (out_of_cache) return narrow ? 128 : 256;
+  // 256 bytes of 16-bit weights are 512 of x, if that is f32: on Emerald Rapids, from memory, at 80 and 90 % zeros
+  // 2.3 times as slow as 128 (x of bf16: 1.05 to 1.1 times as fast).
+  if (out_of_cache) return narrow || sizeof(T) == 2 ? 128 : 256;
   return narrow ? 64 : 128;
 }
 
