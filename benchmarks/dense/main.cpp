@@ -7,23 +7,22 @@
 // the libraries' weights lie transposed where that suits them better, so that none is read across.
 #include <dlfcn.h>
 
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <limits>
 #include <random>
 #include <sparsekit/sparsekit.hpp>
 #include <string>
 #include <vector>
 
+#include "../common/turns.hpp"
+
 namespace {
 
 namespace sk = sparsekit;
 using sk::index_t;
-using watch = std::chrono::steady_clock;
 
 template <class T>
 using gemm = void (*)(int order, int transpose_a, int transpose_b, int m, int n, int k, T alpha,
@@ -44,20 +43,10 @@ struct library {
 };
 
 template <class T>
-struct contender {
-  std::string name;
-  std::function<void()> run;
+struct contender : benchmark_common::contender {
   const std::vector<T>* result;
   bool planar;  ///< features x tokens; else tokens x features
-  double least = std::numeric_limits<double>::infinity();
-  long repeats = 1;
 };
-
-double seconds(const std::function<void()>& run, long repeats) {
-  const auto start = watch::now();
-  for (long i = 0; i < repeats; ++i) run();
-  return std::chrono::duration<double>(watch::now() - start).count();
-}
 
 /// One shape and column count; false if a library's result is wrong.
 template <class T>
@@ -80,40 +69,45 @@ bool measure(index_t m, index_t k, index_t n, const std::vector<library>& librar
   const auto packed = sk::pack_dense(sk::dense_view<const T>(w.data(), m, k)).value();
   sk::workspace scratch(packed, {.max_columns = n});
   std::vector<contender<T>> all;
-  all.push_back({"sparsekit",
-                 [&] {
-                   sk::multiply(packed, sk::dense_view<const T>(x.data(), k, n),
-                                sk::dense_view<T>(y.data(), m, n), scratch);
-                 },
-                 &y, true});
-  all.push_back({"sparsekit-xt",
-                 [&] {
-                   sk::multiply(packed, sk::dense_view<const T, sk::col_major>(xt.data(), k, n),
-                                sk::dense_view<T, sk::col_major>(yt.data(), m, n), scratch);
-                 },
-                 &yt, false});
+  all.push_back({{"sparsekit",
+                  [&] {
+                    sk::multiply(packed, sk::dense_view<const T>(x.data(), k, n),
+                                 sk::dense_view<T>(y.data(), m, n), scratch);
+                  }},
+                 &y,
+                 true});
+  all.push_back({{"sparsekit-xt",
+                  [&] {
+                    sk::multiply(packed, sk::dense_view<const T, sk::col_major>(xt.data(), k, n),
+                                 sk::dense_view<T, sk::col_major>(yt.data(), m, n), scratch);
+                  }},
+                 &yt,
+                 false});
   const int im = static_cast<int>(m), ik = static_cast<int>(k), in = static_cast<int>(n);
   for (const library& l : libraries) {
     const gemm<T> f = l.product<T>();
     if (f == nullptr) continue;
-    all.push_back({l.name,
-                   [&, f] {
-                     f(by_rows, as_it_is, as_it_is, im, in, ik, T{1}, w.data(), ik, x.data(), in,
-                       T{0}, y.data(), in);
-                   },
-                   &y, true});
-    all.push_back({l.name + "-xt",
-                   [&, f] {
-                     f(by_rows, as_it_is, as_it_is, in, im, ik, T{1}, xt.data(), ik, wt.data(), im,
-                       T{0}, yt.data(), im);
-                   },
-                   &yt, false});
-    all.push_back({l.name + "-xt-wt",
-                   [&, f] {
-                     f(by_rows, as_it_is, transposed, in, im, ik, T{1}, xt.data(), ik, w.data(), ik,
-                       T{0}, yt.data(), im);
-                   },
-                   &yt, false});
+    all.push_back({{l.name,
+                    [&, f] {
+                      f(by_rows, as_it_is, as_it_is, im, in, ik, T{1}, w.data(), ik, x.data(), in,
+                        T{0}, y.data(), in);
+                    }},
+                   &y,
+                   true});
+    all.push_back({{l.name + "-xt",
+                    [&, f] {
+                      f(by_rows, as_it_is, as_it_is, in, im, ik, T{1}, xt.data(), ik, wt.data(), im,
+                        T{0}, yt.data(), im);
+                    }},
+                   &yt,
+                   false});
+    all.push_back({{l.name + "-xt-wt",
+                    [&, f] {
+                      f(by_rows, as_it_is, transposed, in, im, ik, T{1}, xt.data(), ik, w.data(),
+                        ik, T{0}, yt.data(), im);
+                    }},
+                   &yt,
+                   false});
   }
   bool right = true;
   std::vector<T> expected;
@@ -134,15 +128,8 @@ bool measure(index_t m, index_t k, index_t n, const std::vector<library>& librar
       std::fprintf(stderr, "%s: wrong result, error %g\n", c.name.c_str(), error);
       right = false;
     }
-    const double once = seconds(c.run, 2) / 2;
-    c.repeats = once > 100e-6 ? 1 : static_cast<long>(100e-6 / once) + 1;
   }
-  for (int round = 0; round < 40; ++round) {
-    for (contender<T>& c : all) {
-      c.run();
-      c.least = std::min(c.least, seconds(c.run, c.repeats) / static_cast<double>(c.repeats));
-    }
-  }
+  benchmark_common::time_in_turn(all, 40, false);
   for (const contender<T>& c : all) {
     std::printf("%s,%ld,%ld,%ld,%s,%.4g,%.1f\n", sizeof(T) == 4 ? "f32" : "f64",
                 static_cast<long>(m), static_cast<long>(k), static_cast<long>(n), c.name.c_str(),

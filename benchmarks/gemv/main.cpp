@@ -8,26 +8,23 @@
 // another one of its own. `gb_s` is the weights' bytes over the time; the last line is what a plain
 // sum of 256 MB reads.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
-#include <limits>
 #include <random>
 #include <sparsekit/formats/active_set.hpp>
 #include <sparsekit/sparsekit.hpp>
 #include <string>
 #include <vector>
 
-#include "../common/evict.hpp"
+#include "../common/turns.hpp"
 
 namespace {
 
 namespace sk = sparsekit;
 using benchmark_common::bytes_view;
+using benchmark_common::contender;
 using sk::index_t;
-using watch = std::chrono::steady_clock;
 
 int rounds = 30;
 bool right = true;
@@ -54,33 +51,6 @@ sk::buffer<T> zeros_and_numbers(index_t n, double zeros, unsigned seed) {
   std::uniform_real_distribution<float> uniform(0, 1);
   for (T& e : b) e = uniform(random) < zeros ? T{} : from<T>(0.1 + 0.9 * uniform(random));
   return b;
-}
-
-struct contender {
-  std::string name;
-  std::function<void()> run;
-  std::vector<bytes_view> weights;
-  double least = std::numeric_limits<double>::infinity();
-};
-
-double seconds(const std::function<void()>& run, long repeats) {
-  const auto start = watch::now();
-  for (long i = 0; i < repeats; ++i) run();
-  return std::chrono::duration<double>(watch::now() - start).count() / static_cast<double>(repeats);
-}
-
-void time_in_turn(std::vector<contender>& all, bool from_memory) {
-  for (int round = 0; round < rounds; ++round) {
-    for (contender& c : all) {
-      long repeats = 1;
-      if (from_memory) {
-        for (const bytes_view w : c.weights) benchmark_common::evict(w);
-      } else {
-        repeats = static_cast<long>(std::max(1.0, 50e-6 / std::max(1e-7, seconds(c.run, 1))));
-      }
-      c.least = std::min(c.least, seconds(c.run, repeats));
-    }
-  }
 }
 
 void print(const char* what, const std::string& type, index_t m, index_t k, index_t n, bool memory,
@@ -145,7 +115,7 @@ void weights(const std::string& type, index_t m, index_t k, index_t n, bool memo
     all.push_back({"pack", [&] { sk::multiply(s, in, out(1), ws); }, arrays_of(s)});
     for (const contender& c : all) c.run();
     compare(type.c_str(), y[0], y[1], std::is_integral_v<y_of<T>> ? 0 : keep_18_bits ? 1e-4 : 1e-5);
-    time_in_turn(all, memory);
+    benchmark_common::time_in_turn(all, rounds, memory);
     print("weights", type, m, k, n, memory, zeros, all);
   }
 }
@@ -174,29 +144,9 @@ void active(const std::string& type, index_t m, index_t k, bool memory) {
                    {benchmark_common::bytes_of(w.view())}});
     for (const contender& c : all) c.run();
     compare(type.c_str(), y[0], y[1], std::is_integral_v<y_of<T>> ? 0 : 1e-5);
-    time_in_turn(all, memory);
+    benchmark_common::time_in_turn(all, rounds, memory);
     print("x", type, m, k, 1, memory, zeros, all);
   }
-}
-
-void stream() {
-  const std::vector<double> data(std::size_t{32} << 20, 1.0);
-  double least = 1e9;
-  double sum = 0;
-  for (int i = 0; i < 5; ++i) {
-    least = std::min(least, seconds(
-                                [&] {
-                                  double s[8] = {};
-                                  for (std::size_t j = 0; j < data.size(); j += 8) {
-                                    for (std::size_t l = 0; l < 8; ++l) s[l] += data[j + l];
-                                  }
-                                  for (const double v : s) sum += v;
-                                },
-                                1));
-  }
-  const double bytes = static_cast<double>(data.size() * sizeof(double));
-  std::printf("read,f64,1,%zu,1,memory,0,%s,%.4g,1,%.1f\n", data.size(), sum > 0 ? "sum" : "none",
-              least, 1e-9 * bytes / least);
 }
 
 }  // namespace
@@ -227,6 +177,6 @@ int main(int count, char** arguments) {
   active<float>("f32", 512, 512, false);
   active<sk::bfloat16>("bf16", 512, 512, false);
   active<std::int8_t>("s8", 512, 512, false);
-  stream();
+  std::printf("read,f64,,,,memory,0,sum,,,%.1f\n", 1e-9 * benchmark_common::read_bandwidth());
   return right ? 0 : 1;
 }

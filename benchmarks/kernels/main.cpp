@@ -5,27 +5,13 @@
 #include <cstring>
 #include <filesystem>
 
+#include "../common/turns.hpp"
 #include "kernels.hpp"
 
 namespace kernel_benchmarks {
 
 double stream_bandwidth() {
-  static const double bandwidth = [] {
-    std::vector<double> data(std::size_t{16} << 20, 1.0);  // 128 MiB
-    double best = 1e9;
-    double sum = 0;
-    for (int i = 0; i < 5; ++i) {
-      const double start = now();
-      double s[8] = {};
-      for (std::size_t j = 0; j < data.size(); j += 8) {
-        for (std::size_t l = 0; l < 8; ++l) s[l] += data[j + l];
-      }
-      for (double v : s) sum += v;
-      best = std::min(best, now() - start);
-    }
-    benchmark::DoNotOptimize(sum);
-    return static_cast<double>(data.size() * sizeof(double)) / best;
-  }();
+  static const double bandwidth = benchmark_common::read_bandwidth();
   return bandwidth;
 }
 

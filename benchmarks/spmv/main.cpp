@@ -9,11 +9,9 @@
 // it makes. With --threads N sparsekit has a pool of N; Eigen and the loop have one thread, MKL
 // what its environment says.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
 #include <limits>
 #include <random>
 #include <sparsekit/adapters/thread_pool.hpp>
@@ -23,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "../common/turns.hpp"
 #include "mkl.hpp"
 #if __has_include(<Eigen/SparseCore>)
 #include <Eigen/SparseCore>
@@ -31,8 +30,8 @@
 namespace {
 
 namespace sk = sparsekit;
+using benchmark_common::contender;
 using sk::index_t;
-using watch = std::chrono::steady_clock;
 
 template <class T>
 using triplets = std::vector<sk::triplet<T>>;
@@ -115,20 +114,6 @@ sk::result<sk::csr_matrix<T>> read(const std::string& name) {
 }
 
 template <class T>
-struct contender {
-  std::string name;
-  std::function<void(T* y)> run;
-  double least = std::numeric_limits<double>::infinity();
-  long repeats = 1;
-};
-
-double seconds(const std::function<void()>& run) {
-  const auto start = watch::now();
-  run();
-  return std::chrono::duration<double>(watch::now() - start).count();
-}
-
-template <class T>
 void plain_loop(const sk::csr_view<const T>& a, const T* x, T* y) {
   for (index_t r = 0; r < a.rows(); ++r) {
     T sum{0};
@@ -149,27 +134,28 @@ bool measure(const std::string& name, const sk::csr_matrix<T>& csr, const Policy
   sk::packed_matrix<T> packed;
   double packing = std::numeric_limits<double>::infinity();
   for (int i = 0; i < 3; ++i) {
-    packing = std::min(packing, seconds([&] { packed = sk::pack(csr, {.columns = {1}}).value(); }));
+    packing = std::min(packing, benchmark_common::seconds(
+                                    [&] { packed = sk::pack(csr, {.columns = {1}}).value(); }, 1));
   }
   sk::workspace scratch(packed, {.max_workers = 64});
   const auto in = sk::dense_view<const T, sk::col_major>(x.data(), a.cols(), 1);
-  const auto out = [&](T* y) { return sk::dense_view<T, sk::col_major>(y, a.rows(), 1); };
+  std::vector<T> y(static_cast<std::size_t>(a.rows()));
+  const auto out = sk::dense_view<T, sk::col_major>(y.data(), a.rows(), 1);
 
-  std::vector<contender<T>> all;
-  all.push_back({"loop", [&](T* y) { plain_loop(a, x.data(), y); }});
-  all.push_back({"sparsekit-csr", [&](T* y) { sk::multiply(policy, csr, in, out(y)); }});
-  all.push_back(
-      {"sparsekit-pack", [&](T* y) { sk::multiply(policy, packed, in, out(y), scratch); }});
+  std::vector<contender> all;
+  all.push_back({"loop", [&] { plain_loop(a, x.data(), y.data()); }});
+  all.push_back({"sparsekit-csr", [&] { sk::multiply(policy, csr, in, out); }});
+  all.push_back({"sparsekit-pack", [&] { sk::multiply(policy, packed, in, out, scratch); }});
   sk::sell_matrix<T> sell;
   if (sk::to_sell(csr).get(sell)) {
-    all.push_back({"sparsekit-sell", [&](T* y) { sk::multiply(policy, sell, in, out(y)); }});
+    all.push_back({"sparsekit-sell", [&] { sk::multiply(policy, sell, in, out); }});
   }
 #if __has_include(<Eigen/SparseCore>)
   using eigen_vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
   const Eigen::Map<const Eigen::SparseMatrix<T, Eigen::RowMajor, int>> eigen(
       a.rows(), a.cols(), a.nnz(), a.row_ptr.data(), a.columns.data(), a.values.data());
-  all.push_back({"eigen", [&](T* y) {
-                   Eigen::Map<eigen_vector>(y, a.rows()).noalias() =
+  all.push_back({"eigen", [&] {
+                   Eigen::Map<eigen_vector>(y.data(), a.rows()).noalias() =
                        eigen * Eigen::Map<const eigen_vector>(x.data(), a.cols());
                  }});
 #endif
@@ -178,15 +164,14 @@ bool measure(const std::string& name, const sk::csr_matrix<T>& csr, const Policy
   for (std::size_t i = 0; i < handles.size(); ++i) {
     if (!handles[i].works()) continue;
     all.push_back(
-        {i == 0 ? "mkl" : "mkl-optimized", [&, i](T* y) { handles[i].multiply(x.data(), y); }});
+        {i == 0 ? "mkl" : "mkl-optimized", [&, i] { handles[i].multiply(x.data(), y.data()); }});
   }
 
   bool right = true;
-  std::vector<T> y(static_cast<std::size_t>(a.rows()));
   std::vector<T> expected;
-  for (contender<T>& c : all) {
+  for (const contender& c : all) {
     std::fill(y.begin(), y.end(), std::numeric_limits<T>::quiet_NaN());
-    c.run(y.data());
+    c.run();
     if (expected.empty()) expected = y;
     double error = 0;
     double largest = 0;
@@ -199,20 +184,9 @@ bool measure(const std::string& name, const sk::csr_matrix<T>& csr, const Policy
       std::fprintf(stderr, "%s: %s: wrong result, error %g\n", name.c_str(), c.name.c_str(), error);
       right = false;
     }
-    const double once = seconds([&] { c.run(y.data()); });
-    c.repeats = once > 100e-6 ? 1 : static_cast<long>(100e-6 / once) + 1;
   }
-  const int rounds = a.nnz() > 1'000'000 ? 15 : 60;
-  for (int round = 0; round < rounds; ++round) {
-    for (contender<T>& c : all) {
-      c.run(y.data());
-      const double all_repeats = seconds([&] {
-        for (long i = 0; i < c.repeats; ++i) c.run(y.data());
-      });
-      c.least = std::min(c.least, all_repeats / static_cast<double>(c.repeats));
-    }
-  }
-  for (const contender<T>& c : all) {
+  benchmark_common::time_in_turn(all, a.nnz() > 1'000'000 ? 15 : 60, false);
+  for (const contender& c : all) {
     std::printf("%s,%s,%ld,%ld,%ld,%s,%.4g", sizeof(T) == 4 ? "f32" : "f64", name.c_str(),
                 static_cast<long>(a.rows()), static_cast<long>(a.cols()),
                 static_cast<long>(a.nnz()), c.name.c_str(), c.least);

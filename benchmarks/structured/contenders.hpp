@@ -3,11 +3,9 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <fstream>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <random>
@@ -18,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "../common/evict.hpp"
+#include "../common/turns.hpp"
 
 namespace structured_benchmark {
 
@@ -51,7 +49,7 @@ inline std::ofstream open_csv(const options& o, const char* header) {
 using benchmark_common::bytes_of;
 using benchmark_common::bytes_view;
 using benchmark_common::can_evict;
-using benchmark_common::evict;
+using benchmark_common::time_in_turn;
 
 /// The arrays that a product reads of its weights.
 template <class Weights>
@@ -66,14 +64,9 @@ std::vector<bytes_view> arrays_of(const Weights& w) {
   }
 }
 
-/// One way to multiply. It owns its weights and its workspace; X and Y are the caller's.
-struct contender {
-  std::string name;
+/// It owns its weights and its workspace.
+struct contender : benchmark_common::contender {
   const char* layout;
-  std::function<void()> run;
-  std::vector<bytes_view> weights;
-  double least = std::numeric_limits<double>::infinity();  ///< seconds
-  long repeats = 1;
 };
 
 template <class Layout>
@@ -90,36 +83,11 @@ contender product(const std::string& name, const std::shared_ptr<const Weights>&
     using sk::multiply;  // a mode may have one of its own
     multiply(*w, x, y, epilogue..., *ws);
   };
-  return {name, layout_name<Layout>, run, arrays_of(*w)};
+  return {{.name = name, .run = run, .weights = arrays_of(*w)}, layout_name<Layout>};
 }
 template <class Weights>
 std::shared_ptr<const Weights> shared(Weights&& w) {
   return std::make_shared<const Weights>(std::move(w));
-}
-
-inline double seconds(const std::function<void()>& run, long repeats) {
-  const auto start = std::chrono::steady_clock::now();
-  for (long i = 0; i < repeats; ++i) run();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Each in turn, the least of `rounds`. Hot: once untimed, then as often as 100 us take. Flushed:
-/// the weights come from memory, once a round.
-inline void time_in_turn(std::vector<contender>& all, int rounds, bool flushed) {
-  for (contender& c : all) {
-    const double once = seconds(c.run, 2) / 2;
-    c.repeats = flushed || once > 100e-6 ? 1 : static_cast<long>(100e-6 / once) + 1;
-  }
-  for (int round = 0; round < rounds; ++round) {
-    for (contender& c : all) {
-      if (flushed) {
-        for (const bytes_view& a : c.weights) evict(a);
-      } else {
-        c.run();
-      }
-      c.least = std::min(c.least, seconds(c.run, c.repeats) / static_cast<double>(c.repeats));
-    }
-  }
 }
 
 /// The fastest of this name, in whichever layout.

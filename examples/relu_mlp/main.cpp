@@ -51,7 +51,7 @@ struct sizes {
 template <class T>
 struct block {
   static constexpr bool quantized = std::is_same_v<T, std::int8_t>;
-  /// f32, bf16 and s8 as the weights: with pairs of bf16 a window of x is looked up once.
+  /// As the weights: with pairs of bf16 a window of x is looked up once.
   using input = T;
   using activation = std::conditional_t<quantized, std::uint8_t, float>;
   static constexpr float unit = 1.f / 254;

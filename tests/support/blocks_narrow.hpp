@@ -21,7 +21,7 @@ void check_types(sk::block_shape block, index_t m, index_t k, double density) {
   CAPTURE(block.rows);
   CAPTURE(block.cols);
   index_t turn = 0;
-  for (const index_t n : {1, 2, 4, 7, 8, 9, 16, 17, 33, 64, 65}) {
+  for (const index_t n : {1, 2, 4, 7, 8, 9, 16, 17, 33, 64, 65, 128}) {
     if (!is_tried(turn++, m, k)) continue;
     const edge e = both_edges[turn / 2 % 2];
     if constexpr (Types::mixed) {

@@ -263,6 +263,28 @@ TEST_CASE(
   CHECK(wrong == 0);
 }
 
+TEST_CASE("weights in clusters that no slice of rows shares are slices, not windows of one entry") {
+  // Dense enough for weights, but each row of a slice has its own 128 columns.
+  csr_arrays<float> a{4096, 4096, {0}, {}, {}};
+  for (index_t r = 0; r < a.rows; ++r) {
+    for (index_t c = 0; c < 128; ++c) {
+      a.columns.push_back(static_cast<std::int32_t>(r % 32 * 128 + c));
+      a.values.push_back(1);
+    }
+    a.row_ptr.push_back(static_cast<std::int32_t>(a.columns.size()));
+  }
+  const sk::pack_options options{.columns = {1}, .target = sk::pack_target::neon};
+  CHECK(sk::pack_lookup(view_of(a), {.target = options.target}).error().code ==
+        sk::errc::unsupported);
+  const auto packed = sk::pack(view_of(a), options).value();
+  CHECK(packed.lookup().bytes().empty());
+  CHECK_FALSE(packed.spmv().bytes().empty());
+  const std::vector<float> x(4096, 1.f);
+  std::vector<float> y(4096);
+  sk::multiply(packed, x, y);
+  CHECK(y == std::vector<float>(4096, 128.f));
+}
+
 TEST_CASE("pack says what it found in the structure, and what followed from it") {
   const auto reason = [](index_t rows, index_t cols, auto&& columns_of) {
     csr_arrays<float> a{rows, cols, {0}, {}, {}};

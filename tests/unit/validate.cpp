@@ -39,6 +39,21 @@ struct index_types {
   using offset = Offset;
 };
 
+/// What validation(views of these arrays) finds: the same with guard pages right behind each array
+/// and right before it.
+template <class F, class... T>
+sk::status at_both_edges(F&& validation, const std::vector<T>&... arrays) {
+  const auto at = [&](edge e) {
+    return [&](guarded<T>&&... g) {
+      (g.freeze(), ...);
+      return validation(std::as_const(g).view()...);
+    }(guarded<T>(arrays, e)...);
+  };
+  const sk::status left = at(edge::left);
+  expect(describe(left), describe(at(edge::right)));
+  return left;
+}
+
 /// One compressed matrix in guarded arrays; tests spoil one thing at a time.
 template <class Index, class Offset>
 struct compressed {
@@ -50,29 +65,13 @@ struct compressed {
   /// Validates it as CSR, or as the CSC of the transpose, at both edges; the results must agree.
   /// Only CSR has options: CSC kernels need sorted columns.
   sk::status check(bool as_csc, sk::validate_options options = {}) const {
-    sk::status results[2];
-    for (edge e : both_edges) {
-      guarded<Offset> o(offsets, e);
-      guarded<Index> i(indices, e);
-      guarded<float> v(values, e);
-      o.freeze();
-      i.freeze();
-      v.freeze();
-      sk::status& s = results[e == edge::left ? 0 : 1];
-      if (as_csc) {
-        const sk::csc_view<const float, Index, Offset> a{{shape.cols, shape.rows},
-                                                         std::as_const(o).view(),
-                                                         std::as_const(i).view(),
-                                                         std::as_const(v).view()};
-        s = sk::validate(a);
-      } else {
-        const sk::csr_view<const float, Index, Offset> a{
-            shape, std::as_const(o).view(), std::as_const(i).view(), std::as_const(v).view()};
-        s = sk::validate(a, options);
-      }
-    }
-    expect(describe(results[0]), describe(results[1]));
-    return results[0];
+    const auto validation = [&](auto o, auto i, auto v) {
+      using csc = sk::csc_view<const float, Index, Offset>;
+      using csr = sk::csr_view<const float, Index, Offset>;
+      return as_csc ? sk::validate(csc{{shape.cols, shape.rows}, o, i, v})
+                    : sk::validate(csr{shape, o, i, v}, options);
+    };
+    return at_both_edges(validation, offsets, indices, values);
   }
   std::string csr(sk::validate_options options = {}) const {
     return describe(check(false, options));
@@ -394,19 +393,10 @@ struct coordinates {
   std::vector<float> values{1, 2, 3, 0};
 
   std::string check() const {
-    std::string results[2];
-    for (edge e : both_edges) {
-      guarded<Index> r(rows, e);
-      guarded<Index> c(columns, e);
-      guarded<float> v(values, e);
-      r.freeze();
-      c.freeze();
-      v.freeze();
-      results[e == edge::left ? 0 : 1] = describe(sk::validate(sk::coo_view<const float, Index>{
-          shape, std::as_const(r).view(), std::as_const(c).view(), std::as_const(v).view()}));
-    }
-    expect(results[0], results[1]);
-    return results[0];
+    const auto validation = [&](auto r, auto c, auto v) {
+      return sk::validate(sk::coo_view<const float, Index>{shape, r, c, v});
+    };
+    return describe(at_both_edges(validation, rows, columns, values));
   }
 };
 
@@ -510,25 +500,11 @@ struct slices {
   std::vector<float> values{1, 2, 3, 4, 5, 0, 6, 0, 7, 0, 8, 0};
 
   std::string check() const {
-    std::string results[2];
-    for (edge e : both_edges) {
-      guarded<Offset> s(slice_ptr, e);
-      guarded<Offset> o(row_order, e);
-      guarded<Offset> l(lengths, e);
-      guarded<Index> c(columns, e);
-      guarded<float> v(values, e);
-      s.freeze();
-      o.freeze();
-      l.freeze();
-      c.freeze();
-      v.freeze();
-      results[e == edge::left ? 0 : 1] =
-          describe(sk::validate(sk::sell_view<const float, Index, Offset>{
-              shape, height, entries, std::as_const(s).view(), std::as_const(o).view(),
-              std::as_const(l).view(), std::as_const(c).view(), std::as_const(v).view()}));
-    }
-    expect(results[0], results[1]);
-    return results[0];
+    const auto validation = [&](auto s, auto o, auto l, auto c, auto v) {
+      using sell = sk::sell_view<const float, Index, Offset>;
+      return sk::validate(sell{shape, height, entries, s, o, l, c, v});
+    };
+    return describe(at_both_edges(validation, slice_ptr, row_order, lengths, columns, values));
   }
 };
 
@@ -746,23 +722,11 @@ struct blocks {
   std::vector<std::uint64_t> pattern;
 
   std::string check() const {
-    std::string results[2];
-    for (edge e : both_edges) {
-      guarded<Offset> r(row_ptr, e);
-      guarded<Index> c(columns, e);
-      guarded<float> v(values, e);
-      guarded<std::uint64_t> p(pattern, e);
-      r.freeze();
-      c.freeze();
-      v.freeze();
-      p.freeze();
-      results[e == edge::left ? 0 : 1] =
-          describe(sk::validate(sk::bsr_view<const float, Index, Offset>{
-              shape, block, std::as_const(r).view(), std::as_const(c).view(),
-              std::as_const(v).view(), std::as_const(p).view()}));
-    }
-    expect(results[0], results[1]);
-    return results[0];
+    const auto validation = [&](auto r, auto c, auto v, auto p) {
+      using bsr = sk::bsr_view<const float, Index, Offset>;
+      return sk::validate(bsr{shape, block, r, c, v, p});
+    };
+    return describe(at_both_edges(validation, row_ptr, columns, values, pattern));
   }
 };
 

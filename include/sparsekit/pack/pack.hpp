@@ -181,25 +181,25 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
   spmv_packed<value> spmv;
   wide_matrix<value> wide;
   bitmask_matrix<value> bits;
-  const auto pack_few = [&]() -> status {
-    if (!options.keep_18_bits && prefers_bitmask<value>(a.shape, a.nnz(), options.target)) {
-      return convert::bitmask_from(source).get(bits);
-    }
-    return pack_lookup(unchecked, source, lookup_way).get(lookup);
+  bool has_few = false;
+  // Entries too few and far apart for it, as in graphs, are an error only where there is no other form.
+  const auto pack_few = [&](bool must) -> status {
+    const bool masks =
+        !options.keep_18_bits && prefers_bitmask<value>(a.shape, a.nnz(), options.target);
+    const status s = masks ? convert::bitmask_from(source).get(bits)
+                           : pack_lookup(unchecked, source, lookup_way).get(lookup);
+    has_few = static_cast<bool>(s);
+    const bool too_sparse = s.code == errc::unsupported || s.code == errc::size_overflow;
+    return too_sparse && !must ? status{} : s;
   };
   if constexpr (std::is_integral_v<value>) {
     // The forms that s8 has, whatever the count of columns.
-    if (status s = pack_few(); !s) return s;
+    if (status s = pack_few(true); !s) return s;
   } else if constexpr (is_narrow<value>) {
-    bool few = options.columns.least() <= 3;
-    if (few || options.keep_18_bits) {
-      const status s = pack_few();
-      // What is no weights but a graph has quads alone, which serve any number of columns.
-      const bool too_sparse = s.code == errc::unsupported || s.code == errc::size_overflow;
-      if (!s && (!too_sparse || options.keep_18_bits)) return s;
-      few = few && static_cast<bool>(s);
+    if (options.columns.least() <= 3 || options.keep_18_bits) {
+      if (status s = pack_few(options.keep_18_bits); !s) return s;
     }
-    if (!few || options.columns.most() > 3) {
+    if (!has_few || options.columns.most() > 3) {
       if (!quads_hold(a.shape, a.nnz())) {
         return status{.code = errc::unsupported,
                       .object = "pack",
@@ -210,15 +210,15 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
       if (status s = pack_quads(policy, source, shape).get(quads); !s) return s;
     }
   } else {
-    if (options.columns.least() <= 3) {
-      if (options.keep_18_bits || is_weights<value>(a.shape, a.nnz(), options)) {
-        if (status s = pack_few(); !s) return s;
-      } else if (options.columns.least() == 1) {
-        if (status s = pack_spmv(unchecked, source).get(spmv); !s) return s;
-      }
+    const bool weights = options.keep_18_bits || is_weights<value>(a.shape, a.nnz(), options);
+    if (options.columns.least() <= 3 && weights) {
+      if (status s = pack_few(options.keep_18_bits); !s) return s;
+    }
+    const auto pack_slices = [&] { return pack_spmv(unchecked, source).get(spmv); };
+    if (!has_few && options.columns.least() == 1) {
+      if (status s = pack_slices(); !s) return s;
     }
     // A form for few columns serves any number, if it must, but slowly.
-    const bool has_few = !lookup.bytes().empty() || !bits.bytes().empty();
     const bool few = options.columns.most() <= (has_few ? 3 : 1);
     if (!few || (!has_few && spmv.bytes().empty())) {
       if (prefers_wide<value>(a.shape, a.nnz(), options)) {
@@ -226,7 +226,7 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
       } else if (!has_few && !quads_hold(a.shape, a.nnz())) {
         // Slices take any number of columns, if slowly.
         if (spmv.bytes().empty()) {
-          if (status s = pack_spmv(unchecked, source).get(spmv); !s) return s;
+          if (status s = pack_slices(); !s) return s;
         }
       } else {
         const quad_shape shape =

@@ -65,6 +65,11 @@ struct spmm_blocks_panel {
     constexpr bool has_sets = std::is_same_v<Arch, arch::avx512> && std::is_same_v<T, std::int8_t>;
     return block_rows == 1 && !has_sets ? widest : block_rows < 4 || many ? 4 : 2;
   }
+  /// What narrow_product widens for has_slow_dot2 is twice as much: the widest panel of lone rows
+  /// would not stay in L1 (1 x 2 by 256 columns: .77 of the speed).
+  template <class Product>
+  static constexpr index_t most_wanted =
+      has_slow_dot2<Arch> && Product::parts == 2 ? widest / 2 : widest;
   using sum = sum_of_t<T>;
   using lanes = simd::lanes<Arch, sum>;
 
@@ -90,13 +95,9 @@ struct spmm_blocks_panel {
     const auto& a = c.a;
     const auto out = output_of<lanes>(c.y, c.epilogue, a.weight_sums.data());
     const index_t n = c.x.cols();
-    // What narrow_product widens for has_slow_dot2 is twice as much: the widest panel of lone rows
-    // would not stay in L1 (1 x 2 by 256 columns: .77 of the speed).
-    constexpr index_t most_wanted =
-        has_slow_dot2<Arch> && product::parts == 2 ? widest / 2 : widest;
     const auto registers_of = [&](index_t columns) {
       const index_t wanted = ceil_div(columns, lanes::width);
-      return registers_for(a, wanted < most_wanted ? wanted : most_wanted);
+      return registers_for(a, wanted < most_wanted<product> ? wanted : most_wanted<product>);
     };
     const index_t most = registers_of(n) * lanes::width;
     const index_t panels = ceil_div(n, most);
@@ -230,6 +231,12 @@ struct spmm_blocks_panel {
     }
   }
 
+  /// Registers of the widest panel of blocks of so many rows.
+  template <class Product>
+  static constexpr int widest_panel(int block_rows) {
+    const index_t most = most_registers(block_rows);
+    return static_cast<int>(most < most_wanted<Product> ? most : most_wanted<Product>);
+  }
   /// Puts block rows of one tile each, across the widest panel of so many rows, into Y from where
   /// their last cut is summed: stores then wait for Y's cache lines while the next row is summed
   /// (s8, 512 x 512 by 256 columns, at 90 %: 1 x 4 and 4 x 4 1.2 times as fast). Returns how many
@@ -241,7 +248,7 @@ struct spmm_blocks_panel {
     if (a.cuts() == 0) return 0;
     index_t done = 0;
     const auto tiles_of = [&](auto rows) {
-      if (a.block.rows != rows || registers != most_registers(rows)) return;
+      if (a.block.rows != rows || registers != widest_panel<Product>(rows)) return;
       // The last block row may reach beyond the matrix.
       const index_t inside = a.rows() / rows - chunk * a.chunk();
       done = inside < a.chunk_size(chunk) ? inside : a.chunk_size(chunk);
@@ -256,7 +263,7 @@ struct spmm_blocks_panel {
   static SPARSEKIT_NOINLINE void put_last_cut(const Call& c, const Output& output, index_t chunk,
                                               index_t count, index_t column,
                                               const typename Product::x_element* panel, sum* sums) {
-    constexpr int registers = most_registers(Rows);
+    constexpr int registers = widest_panel<Product>(Rows);
     constexpr index_t width = registers * lanes::width;
     // Behind references, each store might change them, and they would be read again.
     const auto a = c.a;
