@@ -12,7 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <random>
-#include <sparsekit/formats/active_set.hpp>
+#include <sparsekit/active_set.hpp>
 #include <sparsekit/sparsekit.hpp>
 #include <string>
 #include <vector>

@@ -19,7 +19,7 @@ STOREYS = [
     ("plan", ["plan/"]),
     ("pack", ["pack.hpp", "pack/"]),
     ("kernels", ["kernels/"]),
-    ("vocabulary of the verb", ["policy.hpp", "epilogue.hpp", "quantize.hpp", "workspace.hpp"]),
+    ("vocabulary of the verb", ["policy.hpp", "epilogue.hpp", "quantize.hpp", "workspace.hpp", "active_set.hpp"]),
     ("simd", ["simd/"]),
     ("convert", ["convert/"]),
     ("formats", ["formats/"]),

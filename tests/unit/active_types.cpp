@@ -3,7 +3,10 @@
 // refusals.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <span>
 #include <sparsekit/check.hpp>
@@ -39,7 +42,8 @@ T poison() {
 
 template <class TW, class TX, class TY>
 void check_columns(index_t m, index_t k, double share, edge e, rng& random) {
-  const index_t ld = m + random.below(4);
+  // Columns that all begin at the same place of a cache line, or at different ones.
+  const index_t ld = random.chance(0.5) ? (m + 63) / 64 * 64 : m + random.below(4);
   const index_t sets = 3;
   std::vector<sk::active_set<TX>> active;
   std::vector<std::vector<TX>> x;
@@ -169,7 +173,9 @@ TEST_CASE_TEMPLATE("active columns of narrow weights", Types, types<float, float
     check_columns<TW, TX, TY>(m, m % 23, 0.6, e, random);
     check_columns<TW, TX, TY>(m, 37, 1, e, random);
   }
-  check_columns<TW, TX, TY>(5000, 19, 0.5, edge::right, random);
+  for (const index_t m : {63, 64, 65, 100, 127, 128, 129, 191, 200, 5000}) {
+    for (const edge e : both_edges) check_columns<TW, TX, TY>(m, 19, 0.5, e, random);
+  }
 }
 
 TEST_CASE_TEMPLATE("active columns of W in 16 x 1 blocks", Types, types<float, float, float>,
@@ -185,6 +191,49 @@ TEST_CASE_TEMPLATE("active columns of W in 16 x 1 blocks", Types, types<float, f
     }
   }
   check_blocks<TW, TX, TY>(9000, 30, 0.7, {1, 16}, random);
+}
+
+TEST_CASE_TEMPLATE("the search for active elements, beside one element at a time", T, float, double,
+                   bf16, f16, s8, u8) {
+  std::vector<T> special{made_of<T>(0), made_of<T>(1), made_of<T>(100)};
+  if constexpr (std::is_signed_v<T>) special.push_back(T{-128});
+  if constexpr (!std::is_integral_v<T>) {
+    using limits = std::numeric_limits<double>;
+    for (const double v :
+         {-0.0, -1.0, limits::infinity(), -limits::infinity(), limits::quiet_NaN()}) {
+      special.push_back(made_of<T>(v));
+    }
+    using bits =
+        std::conditional_t<sizeof(T) == 8, std::uint64_t,
+                           std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint16_t>>;
+    special.push_back(std::bit_cast<T>(bits{1}));  // the least subnormal
+  }
+  rng random(45);
+  for (index_t n = 0; n < 70; ++n) {
+    for (const edge e : both_edges) {
+      guarded<T> x(n, e);
+      for (index_t i = 0; i < n; ++i)
+        x[i] = special[at(random.below(static_cast<index_t>(special.size())))];
+      x.freeze();
+      sk::active_set<T> fast(n);
+      sk::active_set<T> slow(n);
+      const auto same = [&] {
+        const auto a = fast.view();
+        const auto b = slow.view();
+        const auto bytes = at(a.values.size()) * sizeof(T);
+        return std::ranges::equal(a.indices, b.indices) &&
+               (bytes == 0 || std::memcmp(a.values.data(), b.values.data(), bytes) == 0);
+      };
+      REQUIRE(fast.assign_nonzero(x));
+      REQUIRE(slow.assign(x, [](T v) { return !(value_of(v) == 0); }));
+      CHECK(same());
+      for (const T threshold : {made_of<T>(0), made_of<T>(1), special.back()}) {
+        REQUIRE(fast.assign_above(x, threshold));
+        REQUIRE(slow.assign(x, [&](T v) { return !(value_of(v) <= value_of(threshold)); }));
+        CHECK(same());
+      }
+    }
+  }
 }
 
 TEST_CASE("what active sets refuse") {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "sparsekit/active_set.hpp"
 #include "sparsekit/convert/conversions.hpp"
 #include "sparsekit/convert/from_dense.hpp"
 #include "sparsekit/convert/from_triplets.hpp"
@@ -16,7 +17,6 @@
 #include "sparsekit/convert/to_sell.hpp"
 #include "sparsekit/convert/to_symmetric.hpp"
 #include "sparsekit/convert/transpose.hpp"
-#include "sparsekit/formats/active_set.hpp"
 #include "sparsekit/pack/bitmask.hpp"
 #include "sparsekit/pack/dense.hpp"
 #include "support/allocation_failure.hpp"

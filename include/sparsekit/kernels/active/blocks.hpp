@@ -1,4 +1,4 @@
-// y = W x with zeros in both: W in 16 x 1 blocks, column by column (formats/active_set.hpp), of
+// y = W x with zeros in both: W in 16 x 1 blocks, column by column (active_set.hpp), of
 // which only the active columns are read.
 //
 // Sums of a tile of rows stay in L1; a block is added to its 16 rows there. A column's blocks are

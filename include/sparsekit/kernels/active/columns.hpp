@@ -6,19 +6,22 @@
 // memory, which hardware prefetches. With every column active this reads W once, as a dense product
 // does.
 //
-// Weights of bf16 and f16 are widened to f32, those of s8 to s32 or, in pairs of columns, to s16: memory is what
-// bounds them. There is no separate dense way: on Zen 3 with no zero in x this is from memory (4096 x 8192) 1.5,
-// 1.4 and 1.2 times as fast as packed dense weights of f32, bf16, s8; in cache (512 x 512) .75 to .87, .85 to 1.1 and
-// .67: there weights should go to pack_dense() while fewer than 25 % (f32), 15 % (bf16) or 40 % (s8) of x are zero.
-// Emerald Rapids: from memory 1.0, 1.3 and .8, in cache .9, .8 and .2, as dense s8 has VNNI. f32 in cache reads eight
-// short runs of memory out of L2 at 65 GB/s, where one long one has 76; two or three registers of rows at a time, or
-// asking for the first 2 to 8 lines of the next columns, changed nothing.
+// Weights of bf16 and f16 are widened to f32; those of s8 become words of two or four columns for
+// dot products (simd/column_words.hpp), where the ISA has them.
+//
+// There is no separate dense way: with no zero in x this reads W once, as dense does. Over packed
+// dense weights of f32, bf16, s8 that is, on Zen 3 from memory (4096 x 8192) 1.5, 1.4 and 1.2, in
+// cache (512 x 512) .75 to .87, .85 to 1.1 and .67; on Emerald Rapids in cache .98, .8 and .7 (2048
+// x 512: .83): there weights of bf16 and s8 should go to pack_dense() while fewer than a fifth to a
+// third of x are zero. Two or three registers of rows at a time, sums of 64 to 192 rows kept in
+// registers across all columns, or asking for the first 2 to 8 lines of the next columns changed
+// nothing or were slower: L2 is read at nine tenths of what one long run gives.
 #pragma once
 
 #include <algorithm>
 
-#include "../../formats/active_set.hpp"
-#include "../../simd/column_pairs.hpp"
+#include "../../active_set.hpp"
+#include "../../simd/column_words.hpp"
 #include "../../simd/mixed.hpp"
 #include "../call.hpp"
 #include "../dense/tile.hpp"
@@ -137,9 +140,12 @@ struct gemv_active {
       for (index_t n = 0; n < c.x.cols(); ++n) {
         const auto x = active_elements_of(c.a, c.x, n);
         for (index_t r = r0; r < r1; r += tile_rows) {
-          alignas(64) sum sums[tile_rows];
+          alignas(64) sum room[tile_rows + 64];
           const index_t count = std::min(tile_rows, r1 - r);
-          add_columns(c.a.w, r, count, x, sums);
+          const index_t head = rows_before_line<decltype(x)>(c.a.w, r, count);
+          // So that the sums of the other rows stand on lines, too.
+          sum* const sums = room + lead<decltype(x)>(head);
+          add_columns(c.a.w, r, count, head, x, sums);
           put_active_sums<lanes>(c, sums, r, count, n);
         }
       }
@@ -148,8 +154,49 @@ struct gemv_active {
 
  private:
   using mixed = simd::mixed<Arch>;
-  static constexpr bool in_pairs =
-      std::is_same_v<T, std::int8_t> && simd::column_pairs<Arch>::available;
+  template <class X>
+  using column_words = simd::column_words<Arch, std::decay_t<decltype(std::declval<X>()[0])>>;
+  template <class X>
+  static constexpr bool in_words = std::is_same_v<T, std::int8_t>&& column_words<X>::available;
+  /// Whether words are made of all rows, the first and the last ones under a mask.
+  template <class X>
+  static constexpr bool all_in_words = [] {
+    if constexpr (in_words<X>) {
+      return column_words<X>::parts;
+    } else {
+      return false;
+    }
+  }();
+  /// Rows that one iteration adds to.
+  template <class X>
+  static constexpr index_t step_rows = [] {
+    if constexpr (in_words<X>) {
+      return column_words<X>::registers * lanes::width;
+    } else {
+      return index_t{lanes::width};
+    }
+  }();
+
+  /// Rows of a tile before the first that stands on a cache line in every column: they are added
+  /// under a mask, and no register of the others lies across two lines (512 x 512 f32 from a
+  /// std::vector: 1.8 times as fast). None where columns differ in that.
+  template <class X>
+  static index_t rows_before_line(const weights& w, index_t row, index_t rows) {
+    constexpr index_t line = 64;
+    constexpr bool masks = lanes::width * sizeof(sum) >= 32 && (!in_words<X> || all_in_words<X>);
+    if (!masks || w.ld() * index_t{sizeof(T)} % line != 0) return 0;
+    const auto beyond =
+        static_cast<index_t>(reinterpret_cast<std::uintptr_t>(w.data() + row) % line);
+    if (beyond % index_t{sizeof(T)} != 0) return 0;
+    const index_t head = (line - beyond) % line / index_t{sizeof(T)};
+    return head < rows ? head : 0;
+  }
+  /// Sums before the first one, so that the one behind `head` begins a step.
+  template <class X>
+  static index_t lead(index_t head) {
+    return (step_rows<X> - head % step_rows<X>) % step_rows<X>;
+  }
+
   /// bf16: a word holds two rows, each an f32 after one instruction; widening them in order takes
   /// two. The sums of so many rows then stand even rows first, until the last column is added.
   static constexpr bool splits_rows =
@@ -159,14 +206,14 @@ struct gemv_active {
   };
   static constexpr index_t split = 2 * lanes::width;
 
-  /// Where the sum of row r of a tile stands.
-  static index_t place_of(index_t r, index_t rows) {
-    if (!splits_rows || r >= rows / split * split) return r;
-    const index_t i = r % split;
+  /// Where the sum of row r of a tile stands, of which `head` rows are added in order first.
+  static index_t place_of(index_t r, index_t head, index_t rows) {
+    if (!splits_rows || r < head || r >= head + (rows - head) / split * split) return r;
+    const index_t i = (r - head) % split;
     return r - i + i % 2 * lanes::width + i / 2;
   }
-  static void order_rows(index_t rows, sum* sums) {
-    for (index_t r = 0; r + split <= rows; r += split) {
+  static void order_rows(index_t head, index_t rows, sum* sums) {
+    for (index_t r = head; r + split <= rows; r += split) {
       sum block[split];
       for (index_t i = 0; i < split; ++i) block[i] = sums[r + i];
       for (index_t i = 0; i < split; ++i) sums[r + i] = block[i % 2 * lanes::width + i / 2];
@@ -174,22 +221,30 @@ struct gemv_active {
   }
 
   /// sums[r] = sum over the active columns, in their order: `fused` at a time, then what is left.
+  /// The first `head` rows apart.
   template <class X>
   static SPARSEKIT_NOINLINE void add_columns(const weights& w, index_t row, index_t rows,
-                                             const X& x, sum* sums) {
+                                             index_t head, const X& x, sum* sums) {
     const index_t count = x.count();
-    const index_t whole = round_up(rows, lanes::width);
-    for (index_t r = 0; r < whole; r += lanes::width) lanes::store(sums + r, lanes::zero());
+    const index_t begin = all_in_words<X> ? -lead<X>(head) : 0;
+    const index_t end =
+        begin + round_up(rows - begin, all_in_words<X> ? step_rows<X> : lanes::width);
+    for (index_t r = begin; r < end; r += lanes::width) lanes::store(sums + r, lanes::zero());
     index_t i = 0;
-    for (; i + fused <= count; i += fused) add_group<fused>(w, row, rows, x, i, sums);
-    for (; i + 4 <= count; i += 4) add_group<4>(w, row, rows, x, i, sums);
-    for (; i < count; ++i) add_group<1>(w, row, rows, x, i, sums);
-    if constexpr (splits_rows) order_rows(rows, sums);
+    for (; i + fused <= count; i += fused) add_group<fused>(w, row, rows, head, x, i, sums);
+    for (; i + 4 <= count; i += 4) add_group<4>(w, row, rows, head, x, i, sums);
+    if constexpr (in_words<X>) {
+      const index_t stop = i == 0 ? begin : all_in_words<X> ? end : rows;
+      for (index_t r = begin; r + step_rows<X> <= stop; r += step_rows<X>)
+        column_words<X>::order(sums + r);
+    }
+    for (; i < count; ++i) add_group<1>(w, row, rows, head, x, i, sums);
+    if constexpr (splits_rows) order_rows(head, rows, sums);
   }
 
   template <int N, class X>
-  static SPARSEKIT_INLINE void add_group(const weights& w, index_t row, index_t rows, const X& x,
-                                         index_t first, sum* sums) {
+  static SPARSEKIT_INLINE void add_group(const weights& w, index_t row, index_t rows, index_t head,
+                                         const X& x, index_t first, sum* sums) {
     const T* column[N];
     typename lanes::reg factor[N];
     bool finite = true;
@@ -199,7 +254,7 @@ struct gemv_active {
       finite = finite && is_finite_sum(value);
       factor[j] = lanes::broadcast(value);
     });
-    if (!finite) return add_group_exactly<N>(column, rows, x, first, sums);
+    if (!finite) return add_group_exactly<N>(column, rows, head, x, first, sums);
     const auto step = [&](index_t r, auto mask) SPARSEKIT_LAMBDA_INLINE {
       // Two chains, or the latency of one multiplication after the other would show.
       typename lanes::reg even = lanes::load(sums + r);
@@ -211,8 +266,13 @@ struct gemv_active {
       lanes::store(sums + r, N == 1 ? even : lanes::add(even, odd));
     };
     index_t r = 0;
-    if constexpr (in_pairs && N % 2 == 0) r = add_pairs<N>(column, rows, x, first, sums);
-    if constexpr (splits_rows) r = add_split_rows<N>(column, factor, rows, sums);
+    if constexpr (in_words<X>) {
+      if constexpr (N % 4 == 0) r = add_words<N>(column, rows, head, x, first, sums);
+    } else {
+      for (; r < head; r += lanes::width) step(r, lanes::first(head - r));
+      r = head;
+      if constexpr (splits_rows) r = add_split_rows<N>(column, factor, r, rows, sums);
+    }
     for (; r + lanes::width <= rows; r += lanes::width) step(r, simd::all_lanes{});
     if (r < rows) step(r, lanes::first(rows - r));
   }
@@ -221,9 +281,8 @@ struct gemv_active {
   /// rows that are done.
   template <int N>
   static SPARSEKIT_INLINE index_t add_split_rows(const T* const* column,
-                                                 const typename lanes::reg* factor, index_t rows,
-                                                 sum* sums) {
-    index_t r = 0;
+                                                 const typename lanes::reg* factor, index_t r,
+                                                 index_t rows, sum* sums) {
     for (; r + split <= rows; r += split) {
       // [rows][chains]
       typename lanes::reg chain[2][2] = {{lanes::load(sums + r), lanes::zero()},
@@ -243,40 +302,67 @@ struct gemv_active {
     return r;
   }
 
-  /// Columns of s8 two at a time, which is exact in any order. Returns the rows that are done.
+  /// Some columns of s8 at a time, which is exact in any order. Returns the rows that are done;
+  /// their sums stand in the order of column_words until `order`.
   template <int N, class X>
-  static SPARSEKIT_INLINE index_t add_pairs(const T* const* column, index_t rows, const X& x,
-                                            index_t first, sum* sums) {
-    using pairs = simd::column_pairs<Arch>;
+  static SPARSEKIT_INLINE index_t add_words(const T* const* column, index_t rows, index_t head,
+                                            const X& x, index_t first, sum* sums) {
+    using words = column_words<X>;
     constexpr index_t w = lanes::width;
-    typename pairs::words factor[N / 2];
-    simd::unroll<N / 2>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-      factor[j] = pairs::factor(x[first + 2 * j], x[first + 2 * j + 1]);
+    constexpr int steps = N / words::columns;
+    typename words::words factor[steps];
+    simd::unroll<steps>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+      factor[j] = words::factor([&](int i) { return x[first + j * words::columns + i]; });
     });
-    index_t r = 0;
-    for (; r + 2 * w <= rows; r += 2 * w) {
-      typename mixed::s32 low = mixed::load_s32(sums + r);
-      typename mixed::s32 high = mixed::load_s32(sums + r + w);
-      simd::unroll<N / 2>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-        typename pairs::words p;
-        typename pairs::words q;
-        pairs::load(column[2 * j] + r, column[2 * j + 1] + r, p, q);
-        low = mixed::dot2(low, p, factor[j]);
-        high = mixed::dot2(high, q, factor[j]);
-      });
-      mixed::store(sums + r, low);
-      mixed::store(sums + r + w, high);
+    [[maybe_unused]] std::uint32_t too_much = 0;
+    if constexpr (words::raised != 0) {
+      for (int j = 0; j < N; ++j)
+        too_much += static_cast<std::uint32_t>(words::raised * x[first + j]);
     }
+    const auto step = [&](index_t r, auto load) SPARSEKIT_LAMBDA_INLINE {
+      typename mixed::s32 total[words::registers];
+      simd::unroll<words::registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+        total[i] = mixed::load_s32(sums + r + i * w);
+        if constexpr (words::raised != 0) {
+          total[i] = lanes::sub(total[i], lanes::broadcast(static_cast<sum>(too_much)));
+        }
+      });
+      simd::unroll<steps>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+        typename words::words word[words::registers];
+        load(column + j * words::columns, r, word);
+        simd::unroll<words::registers>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+          total[i] = words::add(total[i], word[i], factor[j]);
+        });
+      });
+      simd::unroll<words::registers>(
+          [&](auto i) SPARSEKIT_LAMBDA_INLINE { mixed::store(sums + r + i * w, total[i]); });
+    };
+    const auto whole = [](const T* const* from, index_t r, typename words::words* word)
+                           SPARSEKIT_LAMBDA_INLINE { words::load(from, r, word); };
+    index_t r = 0;
+    if constexpr (words::parts) {
+      const auto part = [&](const T* const* from, index_t at,
+                            typename words::words* word) SPARSEKIT_LAMBDA_INLINE {
+        words::load(from, at, at < 0 ? -at : 0, std::min(step_rows<X>, rows - at), word);
+      };
+      r = -lead<X>(head);
+      if (r < 0) step(r, part), r += step_rows<X>;
+      for (; r + step_rows<X> <= rows; r += step_rows<X>) step(r, whole);
+      if (r < rows) step(r, part);
+      return rows;
+    }
+    for (; r + step_rows<X> <= rows; r += step_rows<X>) step(r, whole);
     return r;
   }
 
   /// The same sums, leaving out zero weights where x is Inf or NaN.
   template <int N, class X>
-  static SPARSEKIT_NOINLINE void add_group_exactly(const T* const* column, index_t rows, const X& x,
-                                                   index_t first, sum* sums) {
+  static SPARSEKIT_NOINLINE void add_group_exactly(const T* const* column, index_t rows,
+                                                   index_t head, const X& x, index_t first,
+                                                   sum* sums) {
     using one = simd::lanes<arch::scalar, sum>;
     for (index_t r = 0; r < rows; ++r) {
-      sum& total = sums[place_of(r, rows)];
+      sum& total = sums[place_of(r, head, rows)];
       sum chain[2] = {total, sum{0}};
       for (index_t j = 0; j < N; ++j) {
         const sum weight = static_cast<sum>(column[j][r]);

@@ -21,10 +21,11 @@
 // An element that is not in the set never contributes, whatever its column of W holds.
 #pragma once
 
-#include "../core/dense_view.hpp"
-#include "../core/storage.hpp"
-#include "element_bits.hpp"
-#include "transposed.hpp"
+#include "core/dense_view.hpp"
+#include "core/storage.hpp"
+#include "formats/element_bits.hpp"
+#include "formats/transposed.hpp"
+#include "simd/search.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -81,11 +82,25 @@ class active_set {
   /// x[i] != 0; NaN is active.
   template <std::ranges::contiguous_range X, class Flags = flags_tag>
   status assign_nonzero(const X& x) {
+    using search = simd::search<native_arch, T>;
+    if constexpr (search::available) {
+      const array_view<const T> v(x);
+      if (status s = start(v.size()); !s) return s;
+      count_ = search::nonzero(v.data(), v.size(), indices_.data(), values_.data());
+      return {};
+    }
     return assign(x, [](T v) { return is_nonzero_element(v); });
   }
   /// x[i] > threshold; NaN is active.
   template <std::ranges::contiguous_range X, class Flags = flags_tag>
   status assign_above(const X& x, T threshold) {
+    using search = simd::search<native_arch, T>;
+    if constexpr (search::available) {
+      const array_view<const T> v(x);
+      if (status s = start(v.size()); !s) return s;
+      count_ = search::above(threshold, v.data(), v.size(), indices_.data(), values_.data());
+      return {};
+    }
     return assign(x, [threshold](T v) { return !(ordered(v) <= ordered(threshold)); });
   }
   /// Bit i % 8 of mask[i / 8] says whether x[i] is active. Errors: a mask of another length, bits
