@@ -1,6 +1,6 @@
-// The bitmask format: products of all value types, one to five columns, both layouts, with and
-// without a workspace, all operands between guard pages, of packed bytes and of somebody's arrays;
-// Inf and NaN; zero points; the same bits everywhere; conversions; what validate refuses;
+// The bitmask format: products of all value types, one to five columns and many, both layouts, with
+// and without a workspace, all operands between guard pages, of packed bytes and of somebody's
+// arrays; Inf and NaN; zero points; the same bits everywhere; conversions; what validate refuses;
 // transposes.
 #include <doctest/doctest.h>
 
@@ -78,6 +78,13 @@ void check_types(index_t m, index_t k, double density) {
         }
         if (sparsekit_test::is_tried(n / 2, 1)) {
           sparsekit_test::check_product<TW, TX, TY, R, R>(a, arrays.view(), n, ws, e, random);
+        }
+      }
+      // Row by row.
+      if constexpr (!sk::is_narrow<TW>) {
+        for (const index_t n : {16, 17, 37, 70}) {
+          sparsekit_test::check_product<TW, TX, TY, C, R>(a, arrays.view(), n, ws, e, random);
+          sparsekit_test::check_product<TW, TX, TY, R, C>(a, arrays.view(), n, ws, e, random);
         }
       }
       sparsekit_test::check_product<TW, TX, TY, C, C>(a, packed.view(), 1, ws, e, random);

@@ -23,6 +23,7 @@
 #include "packed.hpp"
 #include "scatter/blocks.hpp"
 #include "scatter/chunks.hpp"
+#include "spmm/bitmask.hpp"
 #include "spmm/bsr.hpp"
 #include "spmm/bsr_panel.hpp"
 #include "spmm/csr.hpp"

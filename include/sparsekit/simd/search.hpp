@@ -6,6 +6,9 @@
 //   above(t, x, n, ...)               x[i] > t or NaN
 //
 // Both return how many there are, and write up to `width` elements beyond them.
+//
+// bit_places<Arch>::list(bits, bytes, places): the numbers of the set bits, bit k of byte j being 8
+// j + k. Returns how many there are, and writes up to `slack` places beyond them.
 #pragma once
 
 #include <bit>
@@ -20,7 +23,42 @@ struct search {
   static constexpr bool available = false;
 };
 
+template <class Arch>
+struct bit_places {
+  static constexpr index_t slack = 1;
+
+  static index_t list(const std::uint8_t* bits, index_t bytes, std::uint32_t* places) {
+    index_t count = 0;
+    for (index_t i = 0; i < bytes; i += 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, bits + i, static_cast<std::size_t>(bytes - i < 8 ? bytes - i : 8));
+      for (; word != 0; word &= word - 1) {
+        places[count++] = static_cast<std::uint32_t>(8 * i + std::countr_zero(word));
+      }
+    }
+    return count;
+  }
+};
+
 #if SPARSEKIT_HAS_AVX512
+
+template <>
+struct bit_places<arch::avx512> {
+  static constexpr index_t slack = 16;
+
+  static index_t list(const std::uint8_t* bits, index_t bytes, std::uint32_t* places) {
+    __m512i place = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    index_t count = 0;
+    for (index_t i = 0; i < bytes; i += 2) {
+      const unsigned word = bits[i] | (i + 1 < bytes ? unsigned{bits[i + 1]} << 8 : 0u);
+      _mm512_storeu_si512(places + count,
+                          _mm512_maskz_compress_epi32(static_cast<__mmask16>(word), place));
+      count += std::popcount(word);
+      place = _mm512_add_epi32(place, _mm512_set1_epi32(16));
+    }
+    return count;
+  }
+};
 
 /// Sixteen at a time; narrow elements are widened to 32 bits on the way.
 template <class T>

@@ -34,8 +34,8 @@ SPARSEKIT_INLINE T sparse_dot(const T* values, const Index* columns, index_t n, 
 
 /// First row of every task: rows are cut where the entries are, so that one long row does not make
 /// one task the whole work.
-template <class Offset>
-index_t balanced_row(array_view<const Offset> row_ptr, index_t task, index_t tasks) {
+template <class Offsets>
+index_t balanced_row(const Offsets& row_ptr, index_t task, index_t tasks) {
   const index_t rows = row_ptr.size() - 1;
   if (task <= 0) return 0;
   if (task >= tasks) return rows;
