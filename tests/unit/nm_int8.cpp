@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <string>
 
 #include "support/nm_narrow.hpp"
 #include "support/packed_bytes.hpp"
@@ -17,6 +18,43 @@ TEST_CASE_TEMPLATE("N:M of s8 multiplies exactly", Types, types<s8, u8, s32>,
 
 TEST_CASE("every pattern of 2:4 and 4:8, every pair of 2:4, s8") {
   check_nm_patterns<types<s8, u8, s32>, sk::row_major, sk::col_major>();
+}
+
+TEST_CASE("2:4 of s8 with more columns than are summed at once, every count of rows that share") {
+  for (const index_t v : {1, 2, 4, 8, 16}) {
+    for (const index_t k : {1022, 1027, 1030}) {
+      rng random(static_cast<std::uint64_t>(k + v));
+      const auto a = pattern_of<s8>(37, k, {2, 4, v}, random);
+      const auto packed = sk::pack(sk::to_nm(a.view(), {2, 4, v}).value()).value();
+      for (const index_t n : {5, 16, 31}) {
+        check_product<s8, u8, s32, sk::row_major, sk::row_major>(a, packed, n, true, edge::right,
+                                                                 random);
+        check_product<s8, s8, s32, sk::col_major, sk::col_major>(a, packed, n, true, edge::left,
+                                                                 random);
+      }
+    }
+  }
+}
+
+TEST_CASE("slots of a group in another order are refused") {
+  const std::vector<std::int32_t> row_ptr{0, 2};
+  const std::vector<std::int32_t> columns{1, 3};
+  const std::vector<s8> values{5, 7};
+  const auto packed =
+      sk::pack(
+          sk::to_nm(sk::csr_view<const s8>{{1, 4}, row_ptr, columns, values}, {2, 4, 1}).value())
+          .value();
+  sk::packed_nm_view<const s8> v = packed.view();
+  REQUIRE(sk::validate(v));
+  std::vector<u8> swapped(v.columns.begin(), v.columns.end());
+  std::vector<u8> places(v.places.begin(), v.places.end());
+  std::swap(swapped[0], swapped[16]);
+  std::swap(places[0], places[4]);
+  v.columns = swapped;
+  v.places = places;
+  const sk::status s = sk::validate(v);
+  CHECK(s.code == sk::errc::corrupt);
+  CHECK(std::string(s.detail) == "places do not increase");
 }
 
 TEST_CASE("extremes of s8 and u8 are exact, sums that could overflow are refused") {

@@ -142,6 +142,7 @@ status validate(const packed_nm_view<T>& a) {
   const bool wide = a.group.m > 4;
   for (index_t slice = 0; slice < a.slices(); ++slice) {
     weight_range range[nm_slice];
+    index_t before[nm_slice] = {};  // places of the slots before
     for (index_t step = 0; step < a.steps(); ++step) {
       const index_t at = slice * a.steps() + step;
       const index_t begin = step / a.group.n * a.group.m;
@@ -158,6 +159,11 @@ status validate(const packed_nm_view<T>& a) {
         if (entry && slice * nm_slice + row >= a.rows()) {
           return fail("value beyond the last row", at * nm_slice + row, 1, 0);
         }
+        // Kernels that take a group's slots together rely on it.
+        if (entry && step % a.group.n != 0 && place <= before[row]) {
+          return fail("places do not increase", at, place, before[row] + 1);
+        }
+        before[row] = place;
         entries += entry;
         if constexpr (view::has_weight_sums) range[row].add(v);
       }

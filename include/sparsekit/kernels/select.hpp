@@ -19,6 +19,7 @@
 #include "nm/gemv_narrow.hpp"
 #include "nm/inplace.hpp"
 #include "nm/lookup.hpp"
+#include "nm/pairs.hpp"
 #include "nm/panel.hpp"
 #include "packed.hpp"
 #include "scatter/blocks.hpp"

@@ -9,7 +9,7 @@
 //
 // The panel holds each byte of X in all places of its word (gemv_narrow.hpp), so that a merge needs
 // no shift. With V = 1 the merges take longer than the products: a free pattern of s8 gains nothing
-// over dense weights but their memory.
+// over dense weights but their memory. 2:4 goes by pairs where there are dot products (pairs.hpp).
 #pragma once
 
 #include "../panel_rows.hpp"
