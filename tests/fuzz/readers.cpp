@@ -1,13 +1,9 @@
-// Entry points for libFuzzer: each reader of files, and view_of of packed bytes, must give a result or
-// an error on any bytes, and what it accepts must be valid. The first byte chooses the reader.
+// Entry points for libFuzzer: each reader of files must give a result or an error on any bytes, and
+// what it accepts must be valid. The first byte chooses the reader. (Packed bytes: packed.cpp.)
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 
-#include "sparsekit/formats/packed.hpp"
-#include "sparsekit/formats/packed_blocks.hpp"
-#include "sparsekit/formats/structured.hpp"
 #include "sparsekit/io/gzip.hpp"
 #include "sparsekit/io/matrix_market.hpp"
 #include "sparsekit/io/npy.hpp"
@@ -74,38 +70,12 @@ void fuzz_gzip(sk::io::byte_view bytes) {
   good(sk::io::gzip<sk::io::zlib_tag>::unpack(bytes, {.max_bytes = 1 << 20}).get(out));
 }
 
-/// A packed form of its type, the checksum set right so that the checks behind it are reached.
-template <class Packed>
-void fuzz_packed(sk::io::byte_view bytes) {
-  const sk::index_t n = bytes.size();
-  sk::buffer<std::byte> copy;
-  if (!copy.allocate(n)) return;
-  if (n > 0) std::memcpy(copy.data(), bytes.data(), static_cast<std::size_t>(n));
-  sk::packed_header h;
-  if (n >= sk::index_t{sizeof h}) {
-    std::memcpy(&h, copy.data(), sizeof h);
-    if (h.total_bytes == n) h.checksum = sk::packed_checksum_of(copy.data(), n);
-    std::memcpy(copy.data(), &h, sizeof h);
-  }
-  auto view = Packed::view_of(copy.view());
-  if (good(view.error())) require(static_cast<bool>(sk::validate(std::move(view).value())));
-}
-/// The form by the header's own words.
-void fuzz_packed_forms(sk::io::byte_view bytes) {
-  fuzz_packed<sk::packed_nm<std::int8_t>>(bytes);
-  fuzz_packed<sk::packed_nm<sk::bfloat16>>(bytes);
-  fuzz_packed<sk::packed_blocks<std::int8_t>>(bytes);
-  fuzz_packed<sk::quad_matrix<sk::float16>>(bytes);
-  fuzz_packed<sk::packed_structured<float>>(bytes);
-  fuzz_packed<sk::packed_structured<std::int8_t>>(bytes);
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const sk::io::byte_view bytes(reinterpret_cast<const std::byte*>(data + 1), size - 1);
-  switch (data[0] % 7) {
+  switch (data[0] % 6) {
     case 0:
       fuzz_safetensors(bytes);
       break;
@@ -123,9 +93,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 5:
       fuzz_gzip(bytes);
-      break;
-    case 6:
-      fuzz_packed_forms(bytes);
       break;
     default:
       break;

@@ -65,6 +65,7 @@ TEST_CASE("checked arithmetic reports what does not fit") {
   CHECK_FALSE(sk::checked_add(-1, 1, out));
   CHECK(sk::ceil_div(0, 4) == 0);
   CHECK(sk::ceil_div(5, 4) == 2);
+  CHECK(sk::ceil_div(largest, 4) == largest / 4 + 1);
   CHECK(sk::round_up(64, 64) == 64);
   CHECK(sk::round_up(65, 64) == 128);
 }

@@ -1,5 +1,6 @@
 // Malformed COO, CSR, CSC, SELL and BSR: each error with its code, place, index, what was found and
 // what is allowed. All arrays stand against guard pages, so a read outside them ends the test.
+// And sizes that packed forms only claim.
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -13,7 +14,13 @@
 #include "sparsekit/formats/coo.hpp"
 #include "sparsekit/formats/csc.hpp"
 #include "sparsekit/formats/csr.hpp"
+#include "sparsekit/formats/packed_blocks.hpp"
+#include "sparsekit/formats/packed_dense.hpp"
+#include "sparsekit/formats/packed_nm.hpp"
+#include "sparsekit/formats/quads.hpp"
 #include "sparsekit/formats/sell.hpp"
+#include "sparsekit/formats/spmv_packed.hpp"
+#include "support/allocation_failure.hpp"
 #include "support/describe.hpp"
 #include "support/guard.hpp"
 
@@ -896,4 +903,30 @@ TEST_CASE("BSR: null arrays, lengths that no memory has, nothing at all") {
   CHECK(sk::validate(bsr{{3, 0}, {2, 2}, zeros, {}, {}, {}}));
   CHECK(sk::validate(bsr{{3, 7}, {2, 2}, zeros, {none, 0}, {}, {}}));
   CHECK(sk::validate(bsr{}).code == errc::length_mismatch);
+}
+
+// A header of packed bytes may claim any shape. One that no array contradicts is valid, but nobody
+// may count to 2^60.
+TEST_CASE("rows that packed forms only claim cost no time and no memory") {
+  constexpr index_t many = index_t{1} << 60;
+  CHECK(sk::validate(sk::packed_dense_view<const float>{.shape = {many, 0}}));
+  CHECK(sk::validate(sk::packed_nm_view<const float>{.shape = {many, 0}, .group = {2, 4, 1}}));
+  const std::int64_t starts[] = {0};
+  CHECK(sk::validate(sk::packed_blocks_view<const sk::bfloat16>{
+      .shape = {many, 0}, .block = {2, 2}, .cut = 4, .starts = starts}));
+  CHECK(sk::validate(sk::packed_dense_view<const std::int8_t>{.shape = {many, 0}}).code ==
+        errc::corrupt);
+
+  constexpr index_t largest = std::numeric_limits<index_t>::max();
+  expect(describe(sk::validate(sk::quad_view<const float>{
+             .shape = {largest, 9}, .row_block = 512, .column_block = 256, .interleave = 2})),
+         "corrupt entry -1 row -1 got 0 allowed 18014398509481984 | quads: corrupt: blocks (0, "
+         "allowed 18014398509481984)");
+
+  const sk::spmv_row row{};
+  const sk::spmv_view<const float> spmv{.shape = {std::numeric_limits<std::int32_t>::max(), 9},
+                                        .long_rows = {&row, 1}};
+  sparsekit_test::allocation_watch watch;
+  CHECK(sk::validate(spmv).code == errc::corrupt);
+  CHECK(watch.now().bytes == 0);
 }

@@ -41,7 +41,8 @@ constexpr bool fits(index_t value) {
   }
 }
 
-constexpr index_t ceil_div(index_t a, index_t b) { return (a + b - 1) / b; }
+/// a >= 0 and b > 0. No sum that overflows: sizes may come from a file.
+constexpr index_t ceil_div(index_t a, index_t b) { return a / b + (a % b > 0 ? 1 : 0); }
 constexpr index_t round_up(index_t a, index_t b) { return ceil_div(a, b) * b; }
 
 /// The integer types that may index a sparse matrix: 16, 32 or 64 bits, signed or unsigned.

@@ -202,6 +202,10 @@ status rows_once(const View& a) {
     const bool whole = a.slices.size() == ceil_div(a.rows(), View::height);
     return whole ? status{} : corrupt("slices", -1, a.slices.size(), a.rows());
   }
+  // Before memory for all rows: a file of a few bytes may claim 2^31 of them.
+  if (a.rows() > a.order.size() + a.long_rows.size()) {
+    return corrupt("rows", -1, a.order.size() + a.long_rows.size(), a.rows());
+  }
   buffer<std::uint64_t> seen;
   if (status s = seen.allocate_zeroed(ceil_div(a.rows(), 64)); !s) return s;
   index_t count = 0;
