@@ -140,7 +140,8 @@ inline void report(std::vector<outcome>& all) {
   }
   std::printf("%-28s %6s %10s %10s %8s\n", "cases of 2 us and more", "cases", "within 5%", "within 15%", "worst");
   for (const auto& [name, ratios] : groups) {
-    const auto within = [&](double limit) {
+    // clang 14 captures no structured binding as it is.
+    const auto within = [&ratios = ratios](double limit) {
       return 100.0 * static_cast<double>(std::count_if(ratios.begin(), ratios.end(), [&](double r) { return r <= limit; })) /
              static_cast<double>(ratios.size());
     };
