@@ -47,6 +47,10 @@ int main(int argc, char** argv) {
         sources.push_back({p, 2048, 512, zeros, {}});
       }
     }
+    for (const double zeros : {0.5, 0.75, 0.875}) {
+      sources.push_back({pattern::n_of_m, 512, 512, zeros, {}});
+      sources.push_back({pattern::n_of_m, 2048, 512, zeros, {}});
+    }
   }
   std::vector<grid_point> grid;
   for (const pattern_source& s : sources) {

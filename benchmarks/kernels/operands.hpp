@@ -92,12 +92,17 @@ struct source {
   }
   template <class V>
   static sk::csr_matrix<V> read(const pattern_source& from, int number) {
-    const bool smtx = from.file.ends_with(".smtx");
-    if (!from.file.empty()) {
-      return smtx ? sk::io::read_smtx<V>(from.file).value()
-                  : sk::io::read_matrix_market<V>(from.file).value();
-    }
     rng random(static_cast<std::uint64_t>(1 + number));
+    if (from.file.ends_with(".smtx")) {
+      // These files hold no values. Were all the same, some forms would store one and not all.
+      const auto ones = sk::io::read_smtx<V>(from.file).value();
+      const auto a = ones.view();
+      const auto values = sparsekit_test::make_dense<V>(a.nnz(), 1, random);
+      return sk::csr_matrix<V>::from_view(
+                 sk::csr_view<const V>{a.shape, a.row_ptr, a.columns, values})
+          .value();
+    }
+    if (!from.file.empty()) return sk::io::read_matrix_market<V>(from.file).value();
     const auto a =
         sparsekit_test::make_csr<V>(from.pattern, from.rows, from.cols, 1 - from.zeros, random);
     return sk::csr_matrix<V>::from_view(
@@ -221,6 +226,11 @@ auto make_operand(const source<T>& s, [[maybe_unused]] int way) {
   } else if constexpr (std::is_same_v<Format, format::packed>) {
     return packed_way(s, way);
   } else if constexpr (std::is_same_v<Format, format::nm>) {
+    // The N:M that the matrix has, or 2:4 by magnitude.
+    for (const sk::nm_shape& g : {sk::nm_shape{1, 8}, sk::nm_shape{1, 4}}) {
+      sk::nm_matrix<T> groups;
+      if (sk::to_nm(s.csr, g).get(groups)) return sk::pack(groups).value();
+    }
     return sk::pack<sk::nm<2, 4>>(s.dense_view(), sk::magnitude_pruning).value();
   } else if constexpr (std::is_same_v<Format, format::blocks>) {
     return sk::pack_blocks(s.csr, {2, 4 / index_t{sizeof(T)}}).value();

@@ -40,11 +40,12 @@ enum class pattern {
   diagonal,        ///< one entry a row, at column row % cols
   full,            ///< every place
   empty,           ///< no entry
+  n_of_m,          ///< N:M: as many entries in each group of a row, 2:4, 1:4 or 1:8 by density
 };
 inline constexpr pattern all_patterns[] = {
     pattern::uniform,    pattern::magnitude_like, pattern::banded,      pattern::power_law,
     pattern::empty_rows, pattern::one_full_row,   pattern::full_column, pattern::blocks,
-    pattern::diagonal,   pattern::full,           pattern::empty};
+    pattern::diagonal,   pattern::full,           pattern::empty,       pattern::n_of_m};
 
 inline const char* name_of(pattern p) {
   switch (p) {
@@ -70,6 +71,8 @@ inline const char* name_of(pattern p) {
       return "full";
     case pattern::empty:
       return "empty";
+    case pattern::n_of_m:
+      return "n_of_m";
   }
   return "?";
 }
@@ -89,6 +92,9 @@ class pattern_rule {
     } else if (p == pattern::power_law) {
       for (index_t r = 0; r < rows; ++r) row_scale_.push_back(pareto());
       for (index_t c = 0; c < cols; ++c) column_scale_.push_back(pareto());
+    } else if (p == pattern::n_of_m) {
+      while (group_ < 16 && density * static_cast<double>(group_) < 1) group_ *= 2;
+      in_group_ = std::max<index_t>(1, std::llround(density * static_cast<double>(group_)));
     }
     full_row_ = rows > 0 ? random_.below(rows) : 0;
   }
@@ -126,6 +132,14 @@ class pattern_rule {
         return true;
       case pattern::empty:
         return false;
+      case pattern::n_of_m: {
+        const index_t place = c % group_;
+        if (place == 0) wanted_ = in_group_;
+        // Every choice of places is as likely.
+        const bool entry = random_.below(group_ - place) < wanted_;
+        if (entry) --wanted_;
+        return entry;
+      }
     }
     return false;
   }
@@ -163,6 +177,9 @@ class pattern_rule {
   std::vector<bool> block_row_;
   double threshold_ = 0;
   index_t full_row_ = 0;
+  index_t group_ = 4;
+  index_t in_group_ = 0;
+  index_t wanted_ = 0;  ///< of the group under way
 };
 
 /// How values are drawn.

@@ -134,7 +134,7 @@ void check_all_patterns() {
       ++cases;
     }
   }
-  CHECK(cases == 66);
+  CHECK(cases == 72);
 }
 
 }  // namespace

@@ -113,6 +113,20 @@ TEST_CASE("each pattern is a valid matrix with entries where it says") {
   const auto one =
       sparsekit_test::make_csr<float>(sparsekit_test::pattern::one_full_row, 9, 5, 0.2, random);
   CHECK(one.nnz() == 5);
+  for (const index_t m : {4, 8}) {
+    const auto groups = sparsekit_test::make_csr<float>(sparsekit_test::pattern::n_of_m, 9, 64,
+                                                        1.0 / static_cast<double>(m), random);
+    REQUIRE(groups.nnz() == 9 * 64 / m);
+    for (index_t p = 0; p < groups.nnz(); ++p) {
+      CHECK(groups.columns[static_cast<std::size_t>(p)] / m == p % (64 / m));
+    }
+  }
+  const auto half =
+      sparsekit_test::make_csr<float>(sparsekit_test::pattern::n_of_m, 9, 64, 0.5, random);
+  REQUIRE(half.nnz() == 9 * 32);
+  for (index_t p = 0; p < half.nnz(); ++p) {
+    CHECK(half.columns[static_cast<std::size_t>(p)] / 4 == p / 2 % 16);
+  }
 }
 
 TEST_CASE("random streams repeat and differ from each other") {
