@@ -571,6 +571,25 @@ def spmv_section(folder, prefix=""):
     return text + [facts["reproduce"], ""]
 
 
+BOUNDS = ("peak", "peak-dots", "read")
+
+
+def beside_libraries(shapes):
+    """Of {shape: {name: seconds}}: geometric means of our GFLOP/s and of the fastest library's time over ours, the worst
+    shape's ratio and name, and the library there; NaN and None without libraries. `shapes` are (m, k, n)."""
+    rates, ratios = [], []
+    for (m, k, n), seconds in shapes.items():
+        ours = min(t for name, t in seconds.items() if name.startswith("sparsekit"))
+        rates.append(2e-9 * m * k * n / ours)
+        others = {name: t for name, t in seconds.items() if not name.startswith("sparsekit") and name not in BOUNDS}
+        if others:
+            rival = min(others, key=others.get)
+            ratios.append((others[rival] / ours, f"{m}x{k}", rival))
+    if not ratios:
+        return geometric_mean(rates), math.nan, (math.nan, "", None)
+    return geometric_mean(rates), geometric_mean([r[0] for r in ratios]), min(ratios)
+
+
 def dense_section(folder):
     """Own dense beside the libraries on AVX2: f32 by the harness, f64 by benchmarks/dense. [] without data."""
     facts_path = folder / "dense-machine.json"
@@ -579,31 +598,131 @@ def dense_section(folder):
     facts = json.loads(facts_path.read_text())
     cells = collections.defaultdict(lambda: collections.defaultdict(dict))  # type, N: shape: name: seconds
     for path in sorted(folder.glob("dense-f*.csv")):
-        with open(path, newline="") as file:
-            for r in csv.DictReader(file):
-                if "peer" in r:
-                    if r["op"] not in DENSE or int(r["rotate"]) > 1:
-                        continue
-                    r = {"type": "f32", "rows": r["M"], "cols": r["K"], "columns": r["N"], "name": r["peer"],
-                         "seconds": r["seconds_min"]}
-                cells[r["type"], int(r["columns"])][r["rows"], r["cols"]][r["name"]] = float(r["seconds"])
+        for r in rows_of(path):
+            if "peer" in r:
+                if r["op"] not in DENSE or int(r["rotate"]) > 1:
+                    continue
+                r = {"type": "f32", "rows": r["M"], "cols": r["K"], "columns": r["N"], "name": r["peer"],
+                     "seconds": r["seconds_min"]}
+            n = int(r["columns"])
+            cells[r["type"], n][int(r["rows"]), int(r["cols"]), n][r["name"]] = float(r["seconds"])
     text = ["## Dense on AVX2", "", facts["machine"], "", facts["conditions"], "",
             "Time of the fastest library, in its better layout for each shape, over that of sparsekit in its: above 1 sparsekit "
             "is ahead (aims: 0.95, 8 and 16 columns ahead; no shape below 0.9). **Bold**: behind the aim.", "",
             "| type | columns | GFLOP/s, mean | mean | worst shape | fastest library there |", "|---|---|---|---|---|---|"]
     for (kind, n), shapes in sorted(cells.items()):
-        rates, ratios = [], []
-        for (m, k), seconds in shapes.items():
-            ours = min(t for name, t in seconds.items() if name.startswith("sparsekit"))
-            rival = min((name for name in seconds if not name.startswith("sparsekit")), key=seconds.get)
-            rates.append(2e-9 * int(m) * int(k) * n / ours)
-            ratios.append((seconds[rival] / ours, f"{m}x{k}", rival))
-        mean, worst = geometric_mean([r[0] for r in ratios]), min(ratios)
+        rate, mean, worst = beside_libraries(shapes)
         shown = f"{mean:.2f}" if mean >= 0.95 else f"**{mean:.2f}**"
         low = f"{worst[0]:.2f} ({worst[1]})"
-        text.append(f"| {kind} | {n} | {geometric_mean(rates):.0f} | {shown} | {low if worst[0] >= 0.9 else f'**{low}**'} | "
-                    f"{worst[2]} |")
+        text.append(f"| {kind} | {n} | {rate:.0f} | {shown} | {low if worst[0] >= 0.9 else f'**{low}**'} | {worst[2]} |")
     return text + ["", facts["reproduce"], ""]
+
+
+def dense_avx512_section(folder):
+    """Own dense of any type beside CBLAS libraries and oneDNN, from the CSVs of benchmarks/dense. [] without data."""
+    rows = [r for path in sorted(folder.glob("avx512-dense-*.csv")) for r in rows_of(path)]
+    if not rows:
+        return []
+    facts = json.loads((folder / "avx512-structured-machine.json").read_text())
+    cells = collections.defaultdict(lambda: collections.defaultdict(dict))  # type, from, N: shape: name: seconds
+    bound = collections.defaultdict(dict)  # the same: the least seconds that our product could take
+    code = {}
+    for r in rows:
+        key, shape = (r["type"], r["from"], int(r["columns"])), tuple(int(r[c]) for c in ("rows", "cols", "columns"))
+        cells[key][shape][r["name"]] = float(r["seconds"])
+        if r["name"] in BOUNDS:
+            least = float(r["seconds"]) if r["name"] == "read" else 2e-9 * math.prod(shape) / float(r["gflops"])
+            bound[key][shape] = min(least, bound[key].get(shape, math.inf))
+        code[key, f"{shape[0]}x{shape[1]}", r["name"]] = f"{r['name']} ({r['kernel']})" if r["kernel"] else r["name"]
+    text = ["## Dense in each type (AVX-512)", "",
+            facts["machine"] + " One thread, in turn in one process, the least of many rounds, results compared (s8 exactly); weights "
+            "from memory are flushed from all caches before each. bf16 by X of bf16, s8 by X of u8. The share is of what "
+            "multiply-adds between registers reach (cache; dot products, if those are faster) or of how fast a plain loop reads the "
+            "packed weights (memory). Then the time of the fastest library, in its better layout for each shape, over that of sparsekit "
+            "in its: above 1 sparsekit is ahead. Aims: bf16 and s8 a share of 0.92 by 16 columns and more, and from "
+            "memory; f32 and f64 0.95 of the libraries. **Bold**: behind the aim.", "",
+            "| type | weights in | columns | GFLOP/s, mean | share | over the fastest library | worst shape | fastest library there |",
+            "|---" * 8 + "|"]
+    for key, shapes in sorted(cells.items()):
+        kind, place, n = key
+        rate, mean, worst = beside_libraries(shapes)
+        share = geometric_mean([bound[key][shape] / min(t for name, t in seconds.items() if name.startswith("sparsekit"))
+                                for shape, seconds in shapes.items()])
+        narrow = kind in ("bf16", "s8")
+        in_cache_by_few = place == "cache" and n < 16  # bound by what caches give
+        mark = lambda v, behind: "" if math.isnan(v) else f"**{v:.2f}**" if behind else f"{v:.2f}"
+        text.append(f"| {kind} | {place} | {n} | {rate:.0f} | {mark(share, narrow and not in_cache_by_few and round(share, 2) < 0.92)} | "
+                    f"{mark(mean, not narrow and round(mean, 2) < 0.95)} | " + (f"{worst[0]:.2f} ({worst[1]})" if worst[2] else "") + " | "
+                    + (code[key, worst[1], worst[2]] if worst[2] else "") + " |")
+    return text + ["", "Reproduce: `tools/measure_dense.sh build/release/benchmarks/dense/sparsekit_dense_benchmark ../shared/peers`.", ""]
+
+
+def better_layouts(rows, key):
+    """{key(row): {name without its layout: least seconds}}."""
+    return least_by(rows, key, lambda r: r["name"].removesuffix("-xt"))
+
+
+def own_dense_section(folder):
+    """pack() over our own packed dense weights, from the CSVs of benchmarks/spmm. [] without data."""
+    rows = [r for path in sorted(folder.glob("avx512-spmm-*.csv")) for r in rows_of(path)]
+    if not rows:
+        return []
+    facts = json.loads((folder / "avx512-structured-machine.json").read_text())
+    zeros_of = lambda r: round(1 - int(r["entries"]) / (int(r["rows"]) * int(r["cols"])), 2)
+    table = better_layouts(rows, lambda r: (r["type"], int(r["columns"]), zeros_of(r), int(r["matrices"]), r["rows"], r["cols"]))
+    ratios = collections.defaultdict(list)
+    for (kind, n, zeros, count, *_), seconds in table.items():
+        ratios[kind, n, zeros, count].append(seconds["dense"] / seconds["pack"])
+    levels = sorted({zeros for _, _, zeros, _ in ratios})
+    text = ["## Over sparsekit's own dense, by type (AVX-512)", "",
+            facts["machine"] + " Uniformly random zeros; time of packed dense weights of the same type over that of `pack()`, each in "
+            "its better layout, in turn in one process, one thread, the least of many rounds; geometric mean over 512x512, 2048x512, "
+            "512x2048 and 1536x384. First figure: one matrix; second: eight in turn. **Bold** cells lose to dense.", ""]
+    for kind in sorted({key[0] for key in ratios}):
+        text += [f"| {kind}, columns | " + " | ".join(f"{100 * z:.0f} %" for z in levels) + " |", "|---" * (len(levels) + 1) + "|"]
+        for n in sorted({key[1] for key in ratios if key[0] == kind}):
+            cells = []
+            for z in levels:
+                means = [geometric_mean(ratios[kind, n, z, count]) for count in (1, 8) if (kind, n, z, count) in ratios]
+                word = " / ".join(f"{m:.2f}" for m in means)
+                cells.append(f"**{word}**" if means and min(means) < 1 else word)
+            text.append(f"| {n} | " + " | ".join(cells) + " |")
+        text.append("")
+    return text + ["Reproduce: `sparsekit_spmm_benchmark f64 > docs/data/avx512-spmm-f64.csv`.", ""]
+
+
+def dlmc_section(folder):
+    """Pruned networks' patterns beside random ones, from the CSVs of benchmarks/spmm. [] without data."""
+    rows = [r for path in sorted(folder.glob("avx512-dlmc-*.csv")) for r in rows_of(path)]
+    if not rows:
+        return []
+    facts = json.loads((folder / "avx512-structured-machine.json").read_text())
+    table = better_layouts(rows, lambda r: (r["type"], int(r["columns"]), r["matrix"]))
+    share = {r["matrix"]: 1 - int(r["entries"]) / (int(r["rows"]) * int(r["cols"])) for r in rows}
+    level = {matrix: min((0.5, 0.7, 0.8, 0.9, 0.95, 0.98), key=lambda z: abs(z - zeros)) for matrix, zeros in share.items()}
+    text = ["## Patterns of pruned networks beside random ones (AVX-512)", "",
+            facts["machine"] + f" {len(share)} patterns of the Deep Learning Matrix Collection, with random values: time of `pack()` of a "
+            "uniformly random pattern of the same shape and number of entries over that of `pack()` of the file's, each in its better "
+            "layout, in turn in one process, one thread, the least of many rounds; geometric means, files under the share of zeros that "
+            "is closest. In brackets the speed-up of the file's over packed dense weights. Aim: a mean of 0.88. **Bold**: behind it.", ""]
+    for kind in sorted({key[0] for key in table}):
+        counts = sorted({key[1] for key in table if key[0] == kind})
+        text += [f"| {kind}, zeros | files | " + " | ".join(f"N = {n}" for n in counts) + " |", "|---" * (len(counts) + 2) + "|"]
+        levels = sorted(set(level.values()))
+        for group in levels + [None]:
+            names = [m for m in share if group in (None, level[m])]
+            cells = []
+            for n in counts:
+                seconds = [table[kind, n, m] for m in names if (kind, n, m) in table]
+                mean = geometric_mean([t["uniform"] / t["pack"] for t in seconds])
+                shown = f"**{mean:.2f}**" if round(mean, 2) < 0.88 else f"{mean:.2f}"
+                cells.append(f"{shown} ({geometric_mean([t['dense'] / t['pack'] for t in seconds]):.2f})")
+            text.append(f"| {'**all**' if group is None else f'{100 * group:.0f} %'} | {len(names)} | " + " | ".join(cells) + " |")
+        text.append("")
+    behind = sorted((t["uniform"] / t["pack"], f"{kind}, {matrix}, N = {n}") for (kind, n, matrix), t in table.items())
+    text += ["The ten slowest beside random ones:", ""] + [f"- {word}: {ratio:.2f}" for ratio, word in behind[:10]]
+    return text + ["", "Reproduce: `sparsekit_spmm_benchmark f32 --columns 1,8,32,64,256 $(find ../shared/data/dlmc -name '*.smtx' | sort) > "
+                   "docs/data/avx512-dlmc-f32.csv`.", ""]
 
 
 def sparse_avx2_section(folder):
@@ -718,7 +837,8 @@ def main():
         best = sorted(series, key=lambda p: (not p.startswith(OWN), -max(s for _, s in series[p])))[:8]
         plot(args.out.parent / name, f"N = {n}, hot", {p: series[p] for p in best})
         text += [f"![Speed-up against zeros, N = {n}]({name})", ""]
-    text += dense_section(args.data) + sparse_avx2_section(args.data)
+    text += dense_avx512_section(args.data) + dense_section(args.data)
+    text += own_dense_section(args.data) + dlmc_section(args.data) + sparse_avx2_section(args.data)
     text += recommendation_section(root) + structured_section(args.data)
     text += gemv_section(args.data)
     text += spmv_section(args.data, "avx512-") + spmv_section(args.data)
