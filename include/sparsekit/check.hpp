@@ -3,6 +3,8 @@
 // `validate` does that.
 #pragma once
 
+#include "convert/entries.hpp"
+#include "formats/weight_range.hpp"
 #include "operands.hpp"
 #include "policy.hpp"
 
@@ -80,12 +82,12 @@ status check_weights(const transposed_view<View>&) {
   return {};
 }
 
-/// Zero points are taken off by sums of all weights of a row, which nobody has made for active ones.
+/// Zero points are taken off by sums of all weights of a row, which packers make: of active columns
+/// and of formats that are multiplied as they are there are none.
 template <class E>
-status check_zero_points(const E& e) {
+status check_zero_points(const char* object, const E& e) {
   if (!e.has_zero_point()) return {};
-  return {.code = errc::unsupported, .object = "active_set",
-          .detail = "a zero point of x that is not 0"};
+  return {.code = errc::unsupported, .object = object, .detail = "a zero point of x that is not 0"};
 }
 
 /// Packers refuse rows of s8 whose sums could leave 32 bits (formats/weight_range.hpp); these
@@ -107,12 +109,44 @@ status check_sums(const char* object, index_t active, index_t entry = -1) {
   return {};
 }
 
+/// The rows congruent to `first` modulo `step`: names one whose sum could leave 32 bits. Counts
+/// rows together, in as many groups as the stack has room for, and looks closer at groups whose
+/// sums could. Nearly always one pass is enough.
+template <class A>
+status check_rows_of(const A& a, index_t first, index_t step) {
+  constexpr index_t groups = 128;
+  weight_range range[groups];
+  using convert::for_each_entry;
+  for_each_entry(a, [&](index_t row, index_t, std::int8_t w) SPARSEKIT_LAMBDA_INLINE {
+    if (row % step == first) range[row / step % groups].add(w);
+  });
+  for (index_t g = 0; g < groups; ++g) {
+    if (range[g].fits()) continue;
+    const index_t row = first + g * step;
+    if (step > a.rows() / groups) return range[g].error("A", row);
+    if (status s = check_rows_of(a, row, step * groups); !s) return s;
+  }
+  return {};
+}
+
+/// Formats that are multiplied as they are, with weights of s8: nobody has looked at the sums of
+/// their rows, nor made those that zero points take. O(1) up to 65793 entries, beyond that O(nnz).
+template <class A, class E>
+status check_plain(const A& a, const E& e) {
+  if constexpr (std::is_same_v<typename A::value_type, std::int8_t> &&
+                is_plain<typename format_of<A>::type>) {
+    if (status s = check_zero_points("A", e); !s) return s;
+    if (!check_sums<std::int8_t, std::uint8_t>("A", a.nnz())) return check_rows_of(a, 0, 1);
+  }
+  return {};
+}
+
 /// One active set for each column of y.
 template <class A, class Sets, class Y, class E>
 status check_active_sets(const A& w, const Sets& sets, const Y& y, const E& e) {
   using TX = typename std::ranges::range_value_t<Sets>::value_type;
   if (status s = validate(w, "A"); !s) return s;
-  if (status s = check_zero_points(e); !s) return s;
+  if (status s = check_zero_points("active_set", e); !s) return s;
   const array_view<const active_set<TX>> each(sets);
   for (index_t i = 0; i < each.size(); ++i) {
     if (each[i].size() != w.cols()) {
@@ -170,7 +204,7 @@ status check_active(const char* object, const A& a, index_t size,
   const auto scaled_epilogue = with_factor(a, epilogue_in(optional...));
   return with_dense(y, [&](auto yv) {
     if (status s = check_weights(w); !s) return s;
-    if (status s = check_zero_points(scaled_epilogue); !s) return s;
+    if (status s = check_zero_points("active_set", scaled_epilogue); !s) return s;
     using TW = typename decltype(w)::value_type;
     if (status s = check_sums<TW, typename X::value_type>(object, indices.size()); !s) return s;
     return check_product(active_view_of(w, indices, compact), x, yv, scaled_epilogue);
@@ -183,7 +217,9 @@ status check_active(const char* object, const A& a, index_t size,
 /// with x, the lengths of epilogue arrays, a workspace for fewer workers than an executor with
 /// workers() has; and what it would not: a workspace too small for the best kernel (it would use
 /// another), and so many active columns of s8 weights that their sum could leave 32 bits, above
-/// 65793 with x of u8 and 131071 with s8 (overflow_possible; it would wrap around).
+/// 65793 with x of u8 and 131071 with s8 (overflow_possible; it would wrap around). Packers refuse
+/// rows of s8 whose sum could; of a format that is not packed `check` names the row, which takes a
+/// look at all weights where there are more than 65793.
 template <execution_policy Policy, class A, class X, class Y, class... Optional>
 status check(const Policy& policy, const A& a, const X& x, const Y& y,
              const Optional&... optional) {
@@ -198,6 +234,7 @@ status check(const Policy& policy, const A& a, const X& x, const Y& y,
       return operands::with_transposed(y, [&](auto yv) {
         const auto matrix = transposed(operands::matrix(x));
         status s = operands::check_product(matrix, xv, yv, flipped);
+        if (s) s = operands::check_plain(matrix, flipped);
         return s ? operands::check_workspace(policy, matrix, xv.cols(), optional...) : s;
       });
     });
@@ -208,6 +245,7 @@ status check(const Policy& policy, const A& a, const X& x, const Y& y,
       return operands::with_dense(y, [&](auto yv) {
         const auto matrix = operands::matrix(a);
         status s = operands::check_product(matrix, xv, yv, scaled_epilogue);
+        if (s) s = operands::check_plain(matrix, scaled_epilogue);
         return s ? operands::check_workspace(policy, matrix, xv.cols(), optional...) : s;
       });
     });

@@ -34,8 +34,9 @@ void run(const Policy& policy, const A& a, dense_view<TX, LX> xv, dense_view<TY,
     using call = kernels::call<Policy, A, T, X, Y, E, HasWorkspace, XT, TY, Vectors || one_column>;
     static_assert(
         kernels::has_kernel<native_arch, call>,
-        "weights of bf16, f16 and s8 have no kernel in this format: pack them (pack, pack_dense, "
-        "pack_blocks); for Y = X A, and for transposed(A), pack the transpose");
+        "weights of bf16, f16 and s8 have no kernel in this form: dense ones are packed "
+        "(pack_dense), and of a packed "
+        "matrix there is no transpose (for Y = X A, and for transposed(A), pack the transpose)");
     [[maybe_unused]] const bool found =
         kernels::run_selected<native_arch>(call{policy, a, x, y, e, scratch});
     SPARSEKIT_ASSERT(found);

@@ -207,6 +207,8 @@ template <class Place>
 struct flipped_place {
   using lanes = typename Place::lanes;
   using value_type = typename Place::value_type;
+  using y_type = typename Place::y_type;
+  static constexpr const std::int32_t* weight_sums = nullptr;  ///< what scatters has none
   Place original;
   SPARSEKIT_INLINE auto old() const { return original.old(); }
   template <class U>
@@ -216,6 +218,12 @@ struct flipped_place {
   template <class U>
   SPARSEKIT_INLINE auto per_column(const U* b) const {
     return original.per_row(b);
+  }
+  /// The same place for lanes of another type.
+  template <class V>
+  SPARSEKIT_INLINE auto as() const {
+    const auto other = original.template as<V>();
+    return flipped_place<std::remove_const_t<decltype(other)>>{other};
   }
 };
 template <class E>
@@ -231,6 +239,11 @@ struct flipped_epilogue : epilogue_base {
   template <class Place>
   SPARSEKIT_INLINE auto after(const Place& place) const {
     return original.after(flipped_place<Place>{place});
+  }
+  constexpr bool has_zero_point() const { return original.has_zero_point(); }
+  template <class TX>
+  status check_x() const {
+    return original.template check_x<TX>();
   }
   status check(extents y) const { return original.check(extents(y.cols, y.rows)); }
 };

@@ -42,7 +42,8 @@ struct sparse {
   }
 };
 
-template <class TW, class TX, class TY, class X, class Y, class Packed>
+/// ZeroPoint: X of s8 weights has one, where Y is f32; formats that are not packed take none.
+template <class TW, class TX, class TY, class X, class Y, bool ZeroPoint = true, class Packed>
 void check_product(const sparse<TW>& a, const Packed& packed, index_t n, bool with_workspace,
                    edge e, rng& random) {
   matrix<TX, X> x(a.cols, n, random.below(3), e);
@@ -57,7 +58,7 @@ void check_product(const sparse<TW>& a, const Packed& packed, index_t n, bool wi
     CHECK(y.data.intact());
   };
   constexpr bool integers = std::is_same_v<TW, s8>;
-  const int zero = !integers ? 0 : std::is_signed_v<TX> ? -100 : 201;
+  const int zero = !integers || !ZeroPoint ? 0 : std::is_signed_v<TX> ? -100 : 201;
   std::vector<double> numbers;
   for (const TW v : a.values) numbers.push_back(value_of(v));
   const double* const weights = numbers.data();

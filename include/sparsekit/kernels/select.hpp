@@ -143,6 +143,17 @@ struct format_of<packed_dense_view<T>> {
   using type = format::packed_dense;
 };
 
+/// Formats that are multiplied as they are, whatever their values: those of the table's
+/// SPARSEKIT_PLAIN_KERNEL rows.
+#define SPARSEKIT_KERNEL(id, operation, fmt, tile)
+#define SPARSEKIT_PLAIN_KERNEL(id, operation, fmt, tile) std::is_same_v<Format, format::fmt> ||
+template <class Format>
+inline constexpr bool is_plain =
+#include "table.inc"
+    false;
+#undef SPARSEKIT_PLAIN_KERNEL
+#undef SPARSEKIT_KERNEL
+
 }  // namespace v0
 }  // namespace sparsekit
 
@@ -162,7 +173,12 @@ SPARSEKIT_INLINE constexpr bool first_kernel(F&& f) {
   if constexpr (is_narrow<T> && std::is_same_v<Format, format::fmt>) {        \
     if (!done) done = f.template operator()<id<Arch, T>>();                   \
   }
+#define SPARSEKIT_PLAIN_KERNEL(id, operation, fmt, tile)    \
+  if constexpr (std::is_same_v<Format, format::fmt>) {      \
+    if (!done) done = f.template operator()<id<Arch, T>>(); \
+  }
 #include "table.inc"
+#undef SPARSEKIT_PLAIN_KERNEL
 #undef SPARSEKIT_KERNEL
 #undef SPARSEKIT_NARROW_KERNEL
   return done;

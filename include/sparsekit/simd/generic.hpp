@@ -42,13 +42,18 @@ struct float_bits<double> {
   static constexpr type infinity = 0x7ff0000000000000;
 };
 
-/// False for NaN and infinities. By bits: -ffast-math folds every comparison with NaN away.
+/// False for NaN and infinities; integers are neither. By bits: -ffast-math folds every comparison
+/// with NaN away.
 template <class T>
 SPARSEKIT_INLINE bool is_finite(T x) {
-  using bits = float_bits<T>;
-  typename bits::type b;
-  std::memcpy(&b, &x, sizeof b);
-  return (b & bits::magnitude) < bits::infinity;
+  if constexpr (std::is_integral_v<T>) {
+    return true;
+  } else {
+    using bits = float_bits<T>;
+    typename bits::type b;
+    std::memcpy(&b, &x, sizeof b);
+    return (b & bits::magnitude) < bits::infinity;
+  }
 }
 
 /// Hides where a value comes from, so that the compiler neither folds its load into a user nor moves it.

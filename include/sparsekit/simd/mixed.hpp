@@ -237,10 +237,64 @@ SPARSEKIT_INLINE void store_as(Mask m, U* p, typename Lanes::reg v) {
   }
 }
 
+/// A number of type U as one of type T, a sum's. f16 by hardware where there is some.
+template <class T, class U>
+SPARSEKIT_INLINE T number_as(U v) {
+#if SPARSEKIT_HAS_AVX2 && SPARSEKIT_HAS_F16C
+  if constexpr (std::is_same_v<U, float16>) return _cvtsh_ss(v.bits);
+#elif SPARSEKIT_HAS_NEON
+  if constexpr (std::is_same_v<U, float16>) {
+    __fp16 half;
+    std::memcpy(&half, &v, sizeof half);
+    return half;
+  }
+#endif
+  return static_cast<T>(v);
+}
 /// The number b in all lanes.
 template <class Lanes, class U>
 SPARSEKIT_INLINE auto broadcast_as(U b) {
-  return Lanes::broadcast(static_cast<value_of<Lanes>>(b));
+  return Lanes::broadcast(number_as<value_of<Lanes>>(b));
+}
+
+/// p[index[0]], p[index[1]], ... as sums. Narrow numbers, for which there is no gather, are put
+/// side by side first.
+template <class Lanes, class U, class Index>
+SPARSEKIT_INLINE auto gather_as(const U* p, const Index* index) {
+  if constexpr (std::is_same_v<value_of<Lanes>, U> && requires { Lanes::gather(p, index); }) {
+    return Lanes::gather(p, index);
+  } else {
+    alignas(64) U t[Lanes::width];
+    for (int i = 0; i < Lanes::width; ++i) t[i] = p[static_cast<index_t>(index[i])];
+    return typename Lanes::reg(load_as<Lanes>(all_lanes{}, t));
+  }
+}
+/// The same for the first `count` lanes, which are those of the mask; zero in the others.
+template <class Lanes, class U, class Index>
+SPARSEKIT_INLINE auto gather_as(typename Lanes::mask m, index_t count, const U* p,
+                                const Index* index) {
+  if constexpr (std::is_same_v<value_of<Lanes>, U> && requires { Lanes::gather(m, p, index); }) {
+    return Lanes::gather(m, p, index);
+  } else {
+    alignas(64) U t[Lanes::width] = {};
+    for (index_t i = 0; i < count; ++i) t[i] = p[static_cast<index_t>(index[i])];
+    return typename Lanes::reg(load_as<Lanes>(all_lanes{}, t));
+  }
+}
+
+/// sum + a * b: fused, or modulo 2^32.
+template <class Lanes>
+SPARSEKIT_INLINE auto add_product(typename Lanes::reg a, typename Lanes::reg b,
+                                  typename Lanes::reg sum) {
+  using S = value_of<Lanes>;
+  if constexpr (!std::is_integral_v<S>) {
+    return Lanes::fma(a, b, sum);
+  } else if constexpr (Lanes::width == 1) {
+    return static_cast<S>(static_cast<std::uint32_t>(sum) +
+                          static_cast<std::uint32_t>(a) * static_cast<std::uint32_t>(b));
+  } else {
+    return typename Lanes::reg(Lanes::add(sum, Lanes::mul(a, b)));
+  }
 }
 
 }  // namespace simd

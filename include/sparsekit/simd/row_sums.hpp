@@ -3,7 +3,8 @@
 // every ISA.
 //
 //   reg, zero                     the four sums
-//   add(s, v, x, c)               sum i += v[i] * x[c[i]], fused, for four entries
+//   add(s, v, x, c)               sum i += v[i] * x[c[i]], fused, for four entries; numbers of v and x may be narrower
+//                                 than sums in the scalar form, row_sums<arch::scalar, T>
 //   add_first(s, n, v, x, c)      the same for the first n <= 4 entries; all four are read, and
 //   elements of x there add_one, add_two, add_three   the same for so many entries, reading no more
 //   total(s), totals(rows, to)    (s0 + s1) + (s2 + s3) of one row; of each of four
@@ -13,6 +14,7 @@
 
 #include "avx2.hpp"
 #include "generic.hpp"
+#include "mixed.hpp"
 #include "neon.hpp"
 
 SPARSEKIT_EXEC_BEGIN
@@ -26,28 +28,31 @@ struct row_sums {
   using one = lanes<arch::scalar, T>;
 
   static SPARSEKIT_INLINE reg zero() { return {}; }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add(reg s, const T* v, const T* x, const Index* c) {
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add(reg s, const V* v, const X* x, const Index* c) {
     return add_first(s, 4, v, x, c);
   }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add_first(reg s, index_t n, const T* v, const T* x, const Index* c) {
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add_first(reg s, index_t n, const V* v, const X* x, const Index* c) {
     // Numbered by constants, or the sums would live in memory.
     unroll<4>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-      if (i < n) s.at[i] = one::fma(v[i], x[static_cast<index_t>(c[i])], s.at[i]);
+      if (i < n) {
+        s.at[i] = add_product<one>(number_as<T>(v[i]), number_as<T>(x[static_cast<index_t>(c[i])]),
+                                   s.at[i]);
+      }
     });
     return s;
   }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add_one(reg s, const T* v, const T* x, const Index* c) {
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add_one(reg s, const V* v, const X* x, const Index* c) {
     return add_first(s, 1, v, x, c);
   }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add_two(reg s, const T* v, const T* x, const Index* c) {
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add_two(reg s, const V* v, const X* x, const Index* c) {
     return add_first(s, 2, v, x, c);
   }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add_three(reg s, const T* v, const T* x, const Index* c) {
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add_three(reg s, const V* v, const X* x, const Index* c) {
     return add_first(s, 3, v, x, c);
   }
   static SPARSEKIT_INLINE reg add(reg a, reg b) {

@@ -77,7 +77,7 @@ struct gemv_active_blocks {
       const index_t k = index_t{x.indices[i]};
       const index_t end = static_cast<index_t>(a.row_ptr[k + 1]);
       const sum value = static_cast<sum>(x[i]);
-      const bool finite = is_finite_sum(value);
+      const bool finite = simd::is_finite(value);
       const auto factor = lanes::broadcast(value);
       for (index_t b = first_block(a, k, row); b < end; ++b) {
         const index_t at = static_cast<index_t>(a.columns[b]) * height - row;
@@ -90,7 +90,7 @@ struct gemv_active_blocks {
         simd::unroll<static_cast<int>(height) / lanes::width>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
           sum* const s = sums + at + v * lanes::width;
           const auto w = simd::load_as<lanes>(simd::all_lanes{}, block + v * lanes::width);
-          lanes::store(s, add_product<lanes>(factor, w, lanes::load(s)));
+          lanes::store(s, simd::add_product<lanes>(factor, w, lanes::load(s)));
         });
       }
     }
@@ -101,7 +101,7 @@ struct gemv_active_blocks {
     using one = simd::lanes<arch::scalar, sum>;
     for (index_t i = 0; i < height; ++i) {
       if (!bsr_checks::is_entry(a, b, i)) continue;
-      sums[i] = add_product<one>(x, static_cast<sum>(block[i]), sums[i]);
+      sums[i] = simd::add_product<one>(x, static_cast<sum>(block[i]), sums[i]);
     }
   }
 
@@ -121,7 +121,7 @@ struct gemv_active_blocks {
           const index_t at = static_cast<index_t>(a.columns[b]) * a.block.cols + j - row;
           if (at < 0 || at >= rows || !bsr_checks::is_entry(a, b, line + j)) continue;
           const sum w = static_cast<sum>(a.values[b * a.places() + line + j]);
-          sums[at] = add_product<one>(static_cast<sum>(x[i]), w, sums[at]);
+          sums[at] = simd::add_product<one>(static_cast<sum>(x[i]), w, sums[at]);
         }
       }
     }

@@ -78,29 +78,6 @@ void put_active_sums(const Call& c, const simd::value_of<Lanes>* sums, index_t r
   }
 }
 
-/// sum + factor * weight: fused, or modulo 2^32.
-template <class Lanes>
-SPARSEKIT_INLINE auto add_product(typename Lanes::reg factor, typename Lanes::reg weight,
-                                  typename Lanes::reg sum) {
-  using S = simd::value_of<Lanes>;
-  if constexpr (!std::is_integral_v<S>) {
-    return Lanes::fma(factor, weight, sum);
-  } else if constexpr (Lanes::width == 1) {
-    return static_cast<S>(static_cast<std::uint32_t>(sum) +
-                          static_cast<std::uint32_t>(factor) * static_cast<std::uint32_t>(weight));
-  } else {
-    return typename Lanes::reg(Lanes::add(sum, Lanes::mul(factor, weight)));
-  }
-}
-template <class S>
-SPARSEKIT_INLINE bool is_finite_sum(S value) {
-  if constexpr (std::is_integral_v<S>) {
-    return true;
-  } else {
-    return simd::is_finite(value);
-  }
-}
-
 /// x, or zero where a zero weight meets an Inf or NaN.
 template <class S>
 SPARSEKIT_INLINE S visible_sum(S weight, S x) {
@@ -251,7 +228,7 @@ struct gemv_active {
     simd::unroll<N>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
       column[j] = &w(row, index_t{x.indices[first + j]});
       const sum value = static_cast<sum>(x[first + j]);
-      finite = finite && is_finite_sum(value);
+      finite = finite && simd::is_finite(value);
       factor[j] = lanes::broadcast(value);
     });
     if (!finite) return add_group_exactly<N>(column, rows, head, x, first, sums);
@@ -261,7 +238,7 @@ struct gemv_active {
       typename lanes::reg odd = lanes::zero();
       simd::unroll<N>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
         auto& t = j % 2 == 0 ? even : odd;
-        t = add_product<lanes>(factor[j], simd::load_as<lanes>(mask, column[j] + r), t);
+        t = simd::add_product<lanes>(factor[j], simd::load_as<lanes>(mask, column[j] + r), t);
       });
       lanes::store(sums + r, N == 1 ? even : lanes::add(even, odd));
     };
@@ -367,7 +344,7 @@ struct gemv_active {
       for (index_t j = 0; j < N; ++j) {
         const sum weight = static_cast<sum>(column[j][r]);
         const sum seen = visible_sum(weight, static_cast<sum>(x[first + j]));
-        chain[j % 2] = add_product<one>(seen, weight, chain[j % 2]);
+        chain[j % 2] = simd::add_product<one>(seen, weight, chain[j % 2]);
       }
       total = N == 1 ? chain[0] : chain[0] + chain[1];
     }

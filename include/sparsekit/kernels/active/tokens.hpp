@@ -91,7 +91,7 @@ struct gemm_active {
     const auto fetch = [&](index_t k, index_t j) SPARSEKIT_LAMBDA_INLINE {
       const index_t place = c.a.compact ? first + k : index_t{c.a.indices[first + k]};
       const sum x = static_cast<sum>(c.x(place, token + j));
-      finite &= is_finite_sum(x);
+      finite &= simd::is_finite(x);
       factors[k * most_tokens + j] = x;
     };
     if constexpr (Call::x_layout::rows_contiguous) {
@@ -145,7 +145,7 @@ struct gemm_active {
   static SPARSEKIT_INLINE void add_token(typename lanes::reg* total, typename lanes::reg factor,
                                          const typename lanes::reg* weight,
                                          std::integer_sequence<int, I...>) {
-    ((total[I] = add_product<lanes>(factor, weight[I], total[I])), ...);
+    ((total[I] = simd::add_product<lanes>(factor, weight[I], total[I])), ...);
   }
 
   /// Sums of Vectors registers of rows times Tokens, through registers; weight(k, i) is register i
@@ -183,8 +183,8 @@ struct gemm_active {
         sum total = sums[j * ld + r];
         for (index_t k = 0; k < columns; ++k) {
           const sum weight = static_cast<sum>(column[k][r]);
-          total =
-              add_product<one>(visible_sum(weight, factors[k * most_tokens + j]), weight, total);
+          total = simd::add_product<one>(visible_sum(weight, factors[k * most_tokens + j]), weight,
+                                         total);
         }
         sums[j * ld + r] = total;
       }

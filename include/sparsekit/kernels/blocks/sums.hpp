@@ -27,26 +27,29 @@ constexpr int block_registers() {
   return many ? 4 : 3;
 }
 
-/// One step of a product of f32 or f64, in the words of narrow_product.
+/// One step of a product of f32 or f64, or of narrow numbers that are widened one by one, in the
+/// words of narrow_product.
 template <class Arch, class T>
 struct wide_product {
-  using sum = T;
-  using lanes = simd::lanes<Arch, T>;
+  using sum = sum_of_t<T>;
+  using lanes = simd::lanes<Arch, sum>;
   using reg = typename lanes::reg;
-  using x_element = T;
+  using x_element = sum;
   static constexpr int pair = 1;
   static constexpr int parts = 1;
-  static constexpr bool integers = false;
+  static constexpr bool integers = std::is_integral_v<sum>;
 
-  static SPARSEKIT_INLINE reg x(const T* p) { return lanes::load(p); }
+  static SPARSEKIT_INLINE reg x(const sum* p) { return lanes::load(p); }
   template <int P>
   static SPARSEKIT_INLINE reg number(const T* p) {
-    return lanes::broadcast(*p);
+    return simd::broadcast_as<lanes>(*p);
   }
-  static SPARSEKIT_INLINE reg add(reg sum, reg number, reg x) { return lanes::fma(number, x, sum); }
+  static SPARSEKIT_INLINE reg add(reg sum, reg number, reg x) {
+    return simd::add_product<lanes>(number, x, sum);
+  }
   using number_reg = reg;
   static constexpr int most_units = 4;
-  static constexpr bool has_four = true;
+  static constexpr bool has_four = !is_narrow<T>;
   template <bool Load>
   static SPARSEKIT_INLINE auto four(const T* p) {
     if constexpr (Load) {
@@ -214,7 +217,8 @@ SPARSEKIT_NOINLINE void exact_block_sums(const block_run<T, Index>& run, index_t
         for (index_t k = u + pair - 1; k >= u; --k) {
           const index_t place = i * run.cols + k;
           if (!is_entry(b, place)) continue;
-          to = one::fma(static_cast<S>(run.values[b * run.places + place]), x(first + k, j), to);
+          const S number = simd::number_as<S>(run.values[b * run.places + place]);
+          to = simd::add_product<one>(number, x(first + k, j), to);
         }
       }
     }

@@ -89,19 +89,26 @@ inline index_t scatter_row(index_t rows, index_t task, index_t tasks) {
   return std::min(rows, round_up(rows / tasks * task + rows % tasks * task / tasks, 16));
 }
 
+/// Whether sums can wait in y: where it holds what they are, and the epilogue does not want what it
+/// held.
+template <class Call>
+inline constexpr bool sums_fit_in_y =
+    !Call::epilogue_type::reads_y && std::is_same_v<typename Call::y_type, typename Call::sum_type>;
+
 template <class Arch, class T>
 struct spmv_scatter : spmv_kernel {
   static constexpr bool asks_for_y = true;
-  using lanes = simd::lanes<Arch, T>;
-  static constexpr index_t block = scatter_block_bytes / index_t{sizeof(T)};
+  using S = sum_of_t<T>;
+  using lanes = simd::lanes<Arch, S>;
+  static constexpr index_t block = scatter_block_bytes / index_t{sizeof(S)};
 
   template <class Call>
   static void run(const Call& c) {
     const index_t rows = c.a.rows();
-    if constexpr (std::remove_cvref_t<decltype(c.epilogue)>::reads_y) {
+    if constexpr (!sums_fit_in_y<Call>) {
       const bool sorted = rows > block && rows_are_sorted(c.policy, c.a);
       run_tasks(c.policy, ceil_div(rows, block), [&](index_t task, index_t) {
-        alignas(64) T sums[block];
+        alignas(64) S sums[block];
         const index_t r0 = task * block;
         add_rows(c, sorted, r0, std::min(rows, r0 + block), sums);
       });
@@ -119,20 +126,21 @@ struct spmv_scatter : spmv_kernel {
   /// Rows [r0, r1): their sums in sums[0 ..], then to y.
   template <class Call>
   static SPARSEKIT_INLINE void add_rows(const Call& c, bool sorted, index_t r0, index_t r1,
-                                        T* sums) {
-    using one = simd::lanes<arch::scalar, T>;
-    for (index_t i = 0; i < r1 - r0; ++i) sums[i] = T{0};
+                                        S* sums) {
+    using one = simd::lanes<arch::scalar, S>;
+    const auto add = [&](S& sum, index_t column, T value) SPARSEKIT_LAMBDA_INLINE {
+      sum = simd::add_product<one>(simd::number_as<S>(value),
+                                   simd::number_as<S>(c.x.data()[column]), sum);
+    };
+    for (index_t i = 0; i < r1 - r0; ++i) sums[i] = S{0};
     if (r0 == 0 && r1 == c.a.rows()) {
-      scatter_entries(c.a, 0, scatter_units(c.a), [&](index_t row, index_t column, T value)
-                                                      SPARSEKIT_LAMBDA_INLINE {
-        sums[row] = one::fma(value, c.x.data()[column], sums[row]);
-      });
+      scatter_entries(c.a, 0, scatter_units(c.a),
+                      [&](index_t row, index_t column, T value)
+                          SPARSEKIT_LAMBDA_INLINE { add(sums[row], column, value); });
     } else {
-      for_entries_in_rows(c.a, sorted, r0, r1, [&](index_t row, index_t column, T value)
-                                           SPARSEKIT_LAMBDA_INLINE {
-        T& sum = sums[row - r0];
-        sum = one::fma(value, c.x.data()[column], sum);
-      });
+      for_entries_in_rows(c.a, sorted, r0, r1,
+                          [&](index_t row, index_t column, T value)
+                              SPARSEKIT_LAMBDA_INLINE { add(sums[row - r0], column, value); });
     }
     const auto out = output_of<lanes>(c.y, c.epilogue);
     index_t r = r0;
@@ -149,11 +157,12 @@ struct spmv_scatter : spmv_kernel {
 template <class Arch, class T>
 struct spmm_scatter {
   static constexpr bool asks_for_y = true;
-  using lanes = simd::lanes<Arch, T>;
+  using S = sum_of_t<T>;
+  using lanes = simd::lanes<Arch, S>;
   static constexpr int registers = 2;
   static constexpr index_t width = registers * lanes::width;
   static constexpr index_t block =
-      scatter_block_bytes / (width * index_t{sizeof(T)}) / lanes::width * lanes::width;
+      scatter_block_bytes / (width * index_t{sizeof(S)}) / lanes::width * lanes::width;
 
   template <class Call>
   static constexpr bool possible = !Call::one_column;
@@ -169,7 +178,7 @@ struct spmm_scatter {
   static void run(const Call& c) {
     const index_t rows = c.a.rows();
     const index_t n = c.x.cols();
-    if constexpr (!std::remove_cvref_t<decltype(c.epilogue)>::reads_y) {
+    if constexpr (sums_fit_in_y<Call>) {
       const index_t tasks = scatter_tasks(c, n);
       const bool sorted = tasks > 1 && rows_are_sorted(c.policy, c.a);
       run_tasks(c.policy, tasks, [&](index_t task, index_t) {
@@ -191,7 +200,7 @@ struct spmm_scatter {
       const index_t r1 = std::min(rows, r0 + block);
       const index_t column = task % panels * width;
       const index_t columns = std::min(n - column, width);
-      alignas(64) T sums[block * width];
+      alignas(64) S sums[block * width];
       for (index_t i = 0; i < block * width; i += lanes::width) {
         lanes::store(sums + i, lanes::zero());
       }
@@ -207,32 +216,36 @@ struct spmm_scatter {
   /// Rows [r0, r1) of Y: cleared, added to entry by entry, then handed to the epilogue in place.
   template <class Call>
   static SPARSEKIT_INLINE void add_to_y(const Call& c, bool sorted, index_t r0, index_t r1) {
-    using one = simd::lanes<arch::scalar, T>;
+    using one = simd::lanes<arch::scalar, S>;
     constexpr bool by_rows = std::is_same_v<typename Call::y_layout, row_major>;
     constexpr bool wide = by_rows && std::is_same_v<typename Call::x_layout, row_major>;
     const index_t n = c.x.cols();
     const index_t outer = by_rows ? r1 - r0 : n;
     const index_t inner = by_rows ? n : r1 - r0;
-    T* first = c.y.data() + (by_rows ? r0 * c.y.ld() : r0);
+    S* first = c.y.data() + (by_rows ? r0 * c.y.ld() : r0);
     for (index_t i = 0; i < outer; ++i) {
-      for (index_t j = 0; j < inner; ++j) first[i * c.y.ld() + j] = T{0};
+      for (index_t j = 0; j < inner; ++j) first[i * c.y.ld() + j] = S{0};
     }
     for_entries_in_rows(c.a, sorted, r0, r1, [&](index_t row, index_t k, T value) SPARSEKIT_LAMBDA_INLINE {
       index_t j = 0;
       if constexpr (wide) {
-        T* sums = c.y.data() + row * c.y.ld();
-        const T* xs = c.x.data() + k * c.x.ld();
-        const auto v = lanes::broadcast(value);
+        S* sums = c.y.data() + row * c.y.ld();
+        const auto* xs = c.x.data() + k * c.x.ld();
+        const auto v = simd::broadcast_as<lanes>(value);
         for (; j + lanes::width <= n; j += lanes::width) {
-          lanes::store(sums + j, lanes::fma(v, lanes::load(xs + j), lanes::load(sums + j)));
+          const typename lanes::reg x = simd::load_as<lanes>(simd::all_lanes{}, xs + j);
+          lanes::store(sums + j, simd::add_product<lanes>(v, x, lanes::load(sums + j)));
         }
       }
-      for (; j < n; ++j) c.y(row, j) = one::fma(value, c.x(k, j), c.y(row, j));
+      for (; j < n; ++j) {
+        c.y(row, j) = simd::add_product<one>(simd::number_as<S>(value),
+                                             simd::number_as<S>(c.x(k, j)), c.y(row, j));
+      }
     });
     const auto out = output_of<lanes>(c.y, c.epilogue);
     for (index_t i = 0; i < outer; ++i) {
       for (index_t j = 0; j < inner; j += lanes::width) {
-        const T* sums = first + i * c.y.ld() + j;
+        const S* sums = first + i * c.y.ld() + j;
         const index_t row = r0 + (by_rows ? i : j);
         const index_t column = by_rows ? j : i;
         if (inner - j >= lanes::width) {
@@ -247,40 +260,45 @@ struct spmm_scatter {
 
   template <bool Masked, class Call>
   static SPARSEKIT_INLINE void add_entries(const Call& c, bool sorted, index_t r0, index_t r1,
-                                           index_t column, index_t columns, T* sums) {
-    const T* x = c.x.data();
+                                           index_t column, index_t columns, S* sums) {
+    const auto* x = c.x.data();
     const index_t ld = c.x.ld();
-    for_entries_in_rows(c.a, sorted, r0, r1, [&](index_t row, index_t k, T value) SPARSEKIT_LAMBDA_INLINE {
-      T* sum = sums + (row - r0) * width;
-      if constexpr (std::is_same_v<typename Call::x_layout, row_major>) {
-        const T* xs = x + k * ld + column;
-        const auto v = lanes::broadcast(value);
-        simd::unroll<registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-          T* s = sum + j * lanes::width;
-          const auto old = lanes::load(s);
-          if constexpr (Masked) {
-            const auto mask = lanes::first(columns - j * lanes::width);
-            lanes::store(s, lanes::fma(v, lanes::load(mask, xs + j * lanes::width), old));
+    for_entries_in_rows(
+        c.a, sorted, r0, r1, [&](index_t row, index_t k, T value) SPARSEKIT_LAMBDA_INLINE {
+          S* sum = sums + (row - r0) * width;
+          if constexpr (std::is_same_v<typename Call::x_layout, row_major>) {
+            const auto* xs = x + k * ld + column;
+            const auto v = simd::broadcast_as<lanes>(value);
+            simd::unroll<registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+              S* s = sum + j * lanes::width;
+              const auto old = lanes::load(s);
+              if constexpr (Masked) {
+                const auto mask = lanes::first(columns - j * lanes::width);
+                const typename lanes::reg part = simd::load_as<lanes>(mask, xs + j * lanes::width);
+                lanes::store(s, simd::add_product<lanes>(v, part, old));
+              } else {
+                const typename lanes::reg part =
+                    simd::load_as<lanes>(simd::all_lanes{}, xs + j * lanes::width);
+                lanes::store(s, simd::add_product<lanes>(v, part, old));
+              }
+            });
           } else {
-            lanes::store(s, lanes::fma(v, lanes::load(xs + j * lanes::width), old));
+            using one = simd::lanes<arch::scalar, S>;
+            for (index_t j = 0; j < columns; ++j) {
+              sum[j] = simd::add_product<one>(simd::number_as<S>(value),
+                                              simd::number_as<S>(x[(column + j) * ld + k]), sum[j]);
+            }
           }
         });
-      } else {
-        using one = simd::lanes<arch::scalar, T>;
-        for (index_t j = 0; j < columns; ++j) {
-          sum[j] = one::fma(value, x[(column + j) * ld + k], sum[j]);
-        }
-      }
-    });
   }
 
   template <class Call>
-  static SPARSEKIT_INLINE void put_block(const Call& c, const T* sums, index_t r0, index_t r1,
+  static SPARSEKIT_INLINE void put_block(const Call& c, const S* sums, index_t r0, index_t r1,
                                          index_t column, index_t columns) {
     const auto out = output_of<lanes>(c.y, c.epilogue);
     if constexpr (std::is_same_v<typename Call::y_layout, row_major>) {
       for (index_t r = r0; r < r1; ++r) {
-        const T* sum = sums + (r - r0) * width;
+        const S* sum = sums + (r - r0) * width;
         for (index_t j = 0; j < columns; j += lanes::width) {
           if (columns - j >= lanes::width) {
             out.put(lanes::load(sum + j), r, column + j, simd::all_lanes{});

@@ -56,7 +56,8 @@ struct reaching_chunks {
 
 template <class Arch, class T>
 struct spmv_scatter_chunks {
-  using lanes = simd::lanes<Arch, T>;
+  using S = sum_of_t<T>;
+  using lanes = simd::lanes<Arch, S>;
 
   template <class Call>
   static constexpr bool possible = Call::has_workspace &&
@@ -68,7 +69,7 @@ struct spmv_scatter_chunks {
   }
   template <class A>
   static workspace_size requirement(const A& a, index_t) {
-    return {.shared = scatter_chunks(a) * round_up(a.rows(), scatter_group) * index_t{sizeof(T)},
+    return {.shared = scatter_chunks(a) * round_up(a.rows(), scatter_group) * index_t{sizeof(S)},
             .per_worker = 0};
   }
   template <class Call>
@@ -76,11 +77,11 @@ struct spmv_scatter_chunks {
     const index_t rows = c.a.rows();
     const index_t stride = round_up(rows, scatter_group);
     const index_t chunks = scatter_chunks(c.a);
-    T* partial = c.scratch.template shared_as<T>();
+    S* partial = c.scratch.template shared_as<S>();
     row_range reach[most_scatter_chunks];
     run_scatter_chunks(c, chunks, 1, reach,
                        [&](index_t chunk, index_t u0, index_t u1, row_range r) {
-                         T* sums = partial + chunk * stride;
+                         S* sums = partial + chunk * stride;
                          for (index_t i = r.begin; i < r.end; i += lanes::width) {
                            lanes::store(sums + i, lanes::zero());
                          }
@@ -112,7 +113,8 @@ struct spmv_scatter_chunks {
 
 template <class Arch, class T>
 struct spmm_scatter_chunks {
-  using lanes = simd::lanes<Arch, T>;
+  using S = sum_of_t<T>;
+  using lanes = simd::lanes<Arch, S>;
   static constexpr int registers = 4;
   static constexpr index_t width = registers * lanes::width;
 
@@ -130,7 +132,7 @@ struct spmm_scatter_chunks {
     const index_t stride = stride_for(columns);
     return {.shared = (panel_size(a, stride) +
                        scatter_chunks(a) * round_up(a.rows(), scatter_group) * stride) *
-                      index_t{sizeof(T)},
+                      index_t{sizeof(S)},
             .per_worker = 0};
   }
   template <class Call>
@@ -155,14 +157,14 @@ struct spmm_scatter_chunks {
     const index_t stride = stride_for(columns);
     const index_t chunks = scatter_chunks(c.a);
     const index_t chunk_size = round_up(c.a.rows(), scatter_group) * stride;
-    T* panel = c.scratch.template shared_as<T>();
-    T* partial = panel + panel_size(c.a, stride);
+    S* panel = c.scratch.template shared_as<S>();
+    S* partial = panel + panel_size(c.a, stride);
     relay(c, column, columns, stride, panel);
 
     row_range reach[most_scatter_chunks];
     run_scatter_chunks(
         c, chunks, columns, reach, [&](index_t chunk, index_t u0, index_t u1, row_range r) {
-          T* sums = partial + chunk * chunk_size;
+          S* sums = partial + chunk * chunk_size;
           for (index_t i = r.begin * stride; i < r.end * stride; i += lanes::width) {
             lanes::store(sums + i, lanes::zero());
           }
@@ -183,22 +185,23 @@ struct spmm_scatter_chunks {
 
   /// Units [u0, u1) of A times the panel.
   template <int Registers, class A>
-  static SPARSEKIT_NOINLINE void add_entries(const A& a, index_t u0, index_t u1, const T* panel,
-                                             T* sums) {
+  static SPARSEKIT_NOINLINE void add_entries(const A& a, index_t u0, index_t u1, const S* panel,
+                                             S* sums) {
     constexpr index_t stride = Registers * lanes::width;
     scatter_entries(a, u0, u1, [&](index_t row, index_t k, T value) SPARSEKIT_LAMBDA_INLINE {
-      const auto v = lanes::broadcast(value);
+      const auto v = simd::broadcast_as<lanes>(value);
       simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-        T* s = sums + row * stride + j * lanes::width;
+        S* s = sums + row * stride + j * lanes::width;
         const auto x = lanes::load(panel + k * stride + j * lanes::width);
-        lanes::store(s, lanes::fma(v, x, lanes::load(s)));
+        lanes::store(s, simd::add_product<lanes>(v, x, lanes::load(s)));
       });
     });
   }
 
   /// Pieces of rows of X, each by a task.
   template <class Call>
-  static void relay(const Call& c, index_t column, index_t columns, index_t stride, T* panel) {
+  static void relay(const Call& c, index_t column, index_t columns, index_t stride, S* panel) {
+    using TX = typename Call::x_type;
     const index_t groups = ceil_div(c.x.rows(), scatter_group);
     const index_t tasks = task_count(c.policy, c.x.rows() * columns, groups);
     run_tasks(c.policy, tasks, [&](index_t task, index_t) {
@@ -206,21 +209,21 @@ struct spmm_scatter_chunks {
       const index_t k1 = std::min(c.x.rows(), groups * (task + 1) / tasks * scatter_group);
       if (k0 >= k1) return;
       constexpr bool by_rows = std::is_same_v<typename Call::x_layout, row_major>;
-      const T* x = c.x.data() + (by_rows ? k0 * c.x.ld() : k0);
-      relay_panel<lanes, T>(
-          dense_view<const T, typename Call::x_layout>(x, k1 - k0, c.x.cols(), c.x.ld()), column,
+      const TX* x = c.x.data() + (by_rows ? k0 * c.x.ld() : k0);
+      relay_panel<lanes, S>(
+          dense_view<const TX, typename Call::x_layout>(x, k1 - k0, c.x.cols(), c.x.ld()), column,
           columns, stride, panel + k0 * stride);
     });
   }
 
   /// The sums of one group of rows, to Y by way of a tile of as many rows as a register has lanes.
   template <class Call>
-  static void put_group(const Call& c, const reaching_chunks& from, const T* partial,
+  static void put_group(const Call& c, const reaching_chunks& from, const S* partial,
                         index_t chunk_size, index_t stride, index_t first, index_t column,
                         index_t columns) {
     const auto out = output_of<lanes>(c.y, c.epilogue);
     const index_t end = std::min(c.a.rows(), first + scatter_group);
-    alignas(64) T tile[lanes::width * width];
+    alignas(64) S tile[lanes::width * width];
     for (index_t r = first; r < end; r += lanes::width) {
       const index_t rows = std::min(end - r, index_t{lanes::width});
       for (index_t i = 0; i < lanes::width * stride; i += lanes::width) {

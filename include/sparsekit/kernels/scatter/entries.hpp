@@ -231,30 +231,32 @@ index_t scatter_cut(const transposed_view<bitmask_view<const T>>& a, index_t chu
 // ---- a vector of sums ---------------------------------------------------------------------------------
 
 /// sums[row] += value * x[column] for the entries of units [u0, u1), in their order.
-template <class A, class T>
-SPARSEKIT_INLINE void scatter_product(const A& a, index_t u0, index_t u1, const T* x, T* sums) {
-  using one = simd::lanes<arch::scalar, T>;
-  scatter_entries(a, u0, u1, [&](index_t row, index_t column, T value) SPARSEKIT_LAMBDA_INLINE {
-    sums[row] = one::fma(value, x[column], sums[row]);
+template <class A, class TX, class S>
+SPARSEKIT_INLINE void scatter_product(const A& a, index_t u0, index_t u1, const TX* x, S* sums) {
+  using one = simd::lanes<arch::scalar, S>;
+  scatter_entries(a, u0, u1, [&](index_t row, index_t column, auto value) SPARSEKIT_LAMBDA_INLINE {
+    sums[row] =
+        simd::add_product<one>(simd::number_as<S>(value), simd::number_as<S>(x[column]), sums[row]);
   });
 }
 /// What a row of the triangle gathers stays in a register.
-template <class T, class Index, class Offset>
+template <class T, class Index, class Offset, class TX, class S>
 SPARSEKIT_INLINE void scatter_product(const symmetric_view<const T, Index, Offset>& a, index_t p0,
-                                      index_t p1, const T* x, T* sums) {
-  using one = simd::lanes<arch::scalar, T>;
-  for_majors(a.half.row_ptr, p0, p1, [&](index_t row, index_t p, index_t end)
-                                         SPARSEKIT_LAMBDA_INLINE {
-    T gathered{0};
-    const T x_row = x[row];
-    for (; p < end; ++p) {
-      const index_t column = static_cast<index_t>(a.half.columns[p]);
-      const T value = a.half.values[p];
-      gathered = one::fma(value, x[column], gathered);
-      if (column != row) sums[column] = one::fma(value, x_row, sums[column]);
-    }
-    sums[row] += gathered;
-  });
+                                      index_t p1, const TX* x, S* sums) {
+  using one = simd::lanes<arch::scalar, S>;
+  for_majors(a.half.row_ptr, p0, p1,
+             [&](index_t row, index_t p, index_t end) SPARSEKIT_LAMBDA_INLINE {
+               S gathered{0};
+               const S x_row = simd::number_as<S>(x[row]);
+               for (; p < end; ++p) {
+                 const index_t column = static_cast<index_t>(a.half.columns[p]);
+                 const S value = simd::number_as<S>(a.half.values[p]);
+                 gathered = simd::add_product<one>(value, simd::number_as<S>(x[column]), gathered);
+                 if (column != row)
+                   sums[column] = simd::add_product<one>(value, x_row, sums[column]);
+               }
+               sums[row] += gathered;
+             });
 }
 
 }  // namespace kernels

@@ -20,6 +20,7 @@ template <class Arch, class T>
 struct spmm_bsr_panel {
   using product = wide_product<Arch, T>;
   using lanes = typename product::lanes;
+  using S = typename product::sum;
   static constexpr int most_registers = block_registers<Arch>();
   /// Rows whose sums wait together, or one block row if it has more.
   static constexpr index_t waiting_rows = 64;
@@ -37,7 +38,7 @@ struct spmm_bsr_panel {
         (registers < most_registers ? registers : index_t{most_registers}) * lanes::width;
     return {.shared = 0,
             .per_worker = (panel_elements(a, width) + (rows_together(a) + lanes::width) * width) *
-                          index_t{sizeof(T)}};
+                          index_t{sizeof(S)}};
   }
   template <class Call>
   static void run(const Call& c) {
@@ -53,19 +54,19 @@ struct spmm_bsr_panel {
       const index_t width = registers * lanes::width;
       const index_t column = split.begin(p) * lanes::width;
       const index_t columns = n - column < width ? n - column : width;
-      T* const panel = c.scratch.template worker_as<T>(worker);
-      T* const sums = panel + panel_elements(a, width);
-      const bool finite = relay_panel<lanes, T>(c.x, column, columns, width, panel);
+      S* const panel = c.scratch.template worker_as<S>(worker);
+      S* const sums = panel + panel_elements(a, width);
+      const bool finite = relay_panel<lanes, S>(c.x, column, columns, width, panel);
       // Blocks may reach beyond the last column of A, with zeros.
       for (index_t k = a.cols() * width; k < round_up(a.cols(), a.block.cols) * width; ++k) {
-        panel[k] = T{0};
+        panel[k] = S{0};
       }
       const index_t r1 = balanced_row(a.row_ptr, task % parts + 1, parts);
       const index_t together = rows_together(a) / a.block.rows;
       for (index_t r = balanced_row(a.row_ptr, task % parts, parts); r < r1; r += together) {
         const index_t end = r + together < r1 ? r + together : r1;
         for (index_t i = r; i < end; ++i) {
-          T* const to = sums + (i - r) * a.block.rows * width;
+          S* const to = sums + (i - r) * a.block.rows * width;
           if (finite) [[likely]] {
             add_block_row(a, i, panel, registers, to);
           } else {
@@ -105,7 +106,7 @@ struct spmm_bsr_panel {
 
   /// Block row r times a panel, into sums[row][width].
   template <class A>
-  static void add_block_row(const A& a, index_t r, const T* panel, index_t registers, T* sums) {
+  static void add_block_row(const A& a, index_t r, const S* panel, index_t registers, S* sums) {
     const auto blocks = blocks_of(a, r);
     const index_t inside = rows_inside(a, r);
     const index_t width = registers * lanes::width;
@@ -119,11 +120,11 @@ struct spmm_bsr_panel {
   }
   /// The same where the panel holds Inf or NaN.
   template <class A>
-  static SPARSEKIT_NOINLINE void exact_block_row(const A& a, index_t r, const T* panel,
-                                                 index_t width, T* sums) {
+  static SPARSEKIT_NOINLINE void exact_block_row(const A& a, index_t r, const S* panel,
+                                                 index_t width, S* sums) {
     const auto blocks = blocks_of(a, r);
     const index_t inside = rows_inside(a, r);
-    for (index_t j = 0; j < inside * width; ++j) sums[j] = T{0};
+    for (index_t j = 0; j < inside * width; ++j) sums[j] = S{0};
     for_block_tiles<product>(inside, a.block.cols, [&](index_t i, auto rows, auto units) {
       for (index_t q = 0; q < rows; ++q) {
         exact_block_sums<product>(

@@ -16,20 +16,21 @@ struct csr_tile {
   static auto offsets(const A& a) {
     return a.row_ptr;
   }
-  template <class Lanes, int Registers, bool MaskX, class A, class T, class Output>
-  static SPARSEKIT_INLINE void run(const A& a, const T* x, index_t stride, index_t r0, index_t r1,
+  template <class Lanes, int Registers, bool MaskX, class A, class TX, class Output>
+  static SPARSEKIT_INLINE void run(const A& a, const TX* x, index_t stride, index_t r0, index_t r1,
                                    index_t column, index_t columns, const Output& out) {
     constexpr int w = Lanes::width;
-    constexpr bool along_rows = std::is_same_v<decltype(out.y), dense_view<T, row_major>>;
+    using S = simd::value_of<Lanes>;
+    constexpr bool along_rows = decltype(out.y)::layout::rows_contiguous;
     const auto tail = Lanes::first(columns - (Registers - 1) * w);
     const bool full = columns == Registers * w;
-    [[maybe_unused]] alignas(64) T tile[along_rows ? 1 : w * w * Registers];
+    [[maybe_unused]] alignas(64) S tile[along_rows ? 1 : w * w * Registers];
     for (index_t r = r0; r < r1; ++r) {
       typename Lanes::reg sum[Registers];
       simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE { sum[j] = Lanes::zero(); });
       const index_t end = static_cast<index_t>(a.row_ptr[r + 1]);
       for (index_t p = static_cast<index_t>(a.row_ptr[r]); p < end; ++p) {
-        add_entry<Lanes, Registers, MaskX, T>(
+        add_entry<Lanes, Registers, MaskX>(
             a.values[p], x + static_cast<index_t>(a.columns[p]) * stride, tail, sum);
       }
       if constexpr (along_rows) {
@@ -55,7 +56,7 @@ struct spmm_csr_inplace : spmm_tiled_inplace<Arch, T, csr_tile> {};
 /// An SpMV a column.
 template <class Arch, class T>
 struct spmm_csr_columns {
-  using lanes = simd::lanes<Arch, T>;
+  using lanes = simd::lanes<Arch, sum_of_t<T>>;
 
   template <class Call>
   static constexpr bool possible =
@@ -71,7 +72,7 @@ struct spmm_csr_columns {
   template <class Call>
   static void run(const Call& c) {
     const auto& a = c.a;
-    const auto out = output_of<simd::lanes<arch::scalar, T>>(c.y, c.epilogue);
+    const auto out = output_of<simd::lanes<arch::scalar, sum_of_t<T>>>(c.y, c.epilogue);
     const index_t n = c.x.cols();
     const index_t tasks = task_count(c.policy, a.nnz() * n, ceil_div(a.rows(), 16));
     run_tasks(c.policy, tasks, [&](index_t task, index_t) {
@@ -80,8 +81,8 @@ struct spmm_csr_columns {
         const index_t begin = static_cast<index_t>(a.row_ptr[r]);
         const index_t entries = static_cast<index_t>(a.row_ptr[r + 1]) - begin;
         for (index_t j = 0; j < n; ++j) {
-          const T sum = sparse_dot<lanes>(a.values.data() + begin, a.columns.data() + begin,
-                                          entries, c.x.data() + j * c.x.ld());
+          const auto sum = sparse_dot<lanes>(a.values.data() + begin, a.columns.data() + begin,
+                                             entries, c.x.data() + j * c.x.ld());
           out.put(sum, r, j, simd::all_lanes{});
         }
       }

@@ -14,8 +14,8 @@ struct sell_tile {
   static auto offsets(const A& a) {
     return a.slice_ptr;
   }
-  template <class Lanes, int Registers, bool MaskX, class A, class T, class Output>
-  static SPARSEKIT_INLINE void run(const A& a, const T* x, index_t stride, index_t s0, index_t s1,
+  template <class Lanes, int Registers, bool MaskX, class A, class TX, class Output>
+  static SPARSEKIT_INLINE void run(const A& a, const TX* x, index_t stride, index_t s0, index_t s1,
                                    index_t column, index_t columns, const Output& out) {
     constexpr int w = Lanes::width;
     const auto tail = Lanes::first(columns - (Registers - 1) * w);
@@ -26,10 +26,10 @@ struct sell_tile {
       typename Lanes::reg sum[Registers];
       simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE { sum[j] = Lanes::zero(); });
       for (index_t n = static_cast<index_t>(a.lengths[i]); n > 0; --n, p += height) {
-        add_entry<Lanes, Registers, MaskX, T>(
+        add_entry<Lanes, Registers, MaskX>(
             a.values[p], x + static_cast<index_t>(a.columns[p]) * stride, tail, sum);
       }
-      put_row<Lanes, Registers, T>(sum, static_cast<index_t>(a.row_order[i]), column, columns, out);
+      put_row<Lanes, Registers>(sum, static_cast<index_t>(a.row_order[i]), column, columns, out);
     }
   }
 };

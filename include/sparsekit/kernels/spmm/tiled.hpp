@@ -17,8 +17,8 @@ SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
 /// run with as many registers as `columns` take, at most Tile::registers. One function for calls of all policies.
-template <class Lanes, class Tile, bool MaskX, class A, class T, class Output>
-SPARSEKIT_NOINLINE void run_tile(const A& a, const T* x, index_t stride, index_t g0, index_t g1,
+template <class Lanes, class Tile, bool MaskX, class A, class TX, class Output>
+SPARSEKIT_NOINLINE void run_tile(const A& a, const TX* x, index_t stride, index_t g0, index_t g1,
                                  index_t column, index_t columns, const Output& out) {
   const index_t registers = ceil_div(columns, Lanes::width);
   const bool mask = MaskX && columns % Lanes::width != 0;
@@ -35,41 +35,44 @@ SPARSEKIT_NOINLINE void run_tile(const A& a, const T* x, index_t stride, index_t
 }
 
 /// sum[j] += value times register j of a row of X. MaskX: the last one under `tail`.
-template <class Lanes, int Registers, bool MaskX, class T>
-SPARSEKIT_INLINE void add_entry(T value, const T* row, typename Lanes::mask tail,
+template <class Lanes, int Registers, bool MaskX, class T, class TX>
+SPARSEKIT_INLINE void add_entry(T value, const TX* row, typename Lanes::mask tail,
                                 typename Lanes::reg (&sum)[Registers]) {
-  const auto factor = Lanes::broadcast(value);
+  const auto factor = simd::broadcast_as<Lanes>(value);
   simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
     constexpr index_t at = j * Lanes::width;
     if constexpr (MaskX && j == Registers - 1) {
-      sum[j] = Lanes::fma(factor, Lanes::load(tail, row + at), sum[j]);
+      sum[j] = simd::add_product<Lanes>(factor, simd::load_as<Lanes>(tail, row + at), sum[j]);
     } else {
-      sum[j] = Lanes::fma(factor, Lanes::load(row + at), sum[j]);
+      sum[j] = simd::add_product<Lanes>(factor, simd::load_as<Lanes>(simd::all_lanes{}, row + at),
+                                        sum[j]);
     }
   });
 }
 
 /// A finished row of sums into Y, whatever its layout. MaskX as above.
-template <class Lanes, int Registers, class T, class Output>
+template <class Lanes, int Registers, class Output>
 SPARSEKIT_INLINE void put_row(const typename Lanes::reg (&sum)[Registers], index_t row,
                               index_t column, index_t columns, const Output& out) {
   constexpr int w = Lanes::width;
-  if constexpr (std::is_same_v<decltype(out.y), dense_view<T, row_major>>) {
+  using S = simd::value_of<Lanes>;
+  if constexpr (decltype(out.y)::layout::rows_contiguous) {
     out.template put_run<Registers>(sum, row, column, columns == Registers * w,
                                     Lanes::first(columns - (Registers - 1) * w));
   } else {
-    alignas(64) T values[Registers * w];
+    alignas(64) S values[Registers * w];
     simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
       Lanes::store(values + j * w, sum[j]);
     });
-    const auto one = output_of<simd::lanes<arch::scalar, T>>(out.y, out.epilogue);
+    const auto one = output_of<simd::lanes<arch::scalar, S>>(out.y, out.epilogue);
     for (index_t j = 0; j < columns; ++j) one.put(values[j], row, column + j, simd::all_lanes{});
   }
 }
 
 template <class Arch, class T, class Tile>
 struct spmm_tiled_panel {
-  using lanes = simd::lanes<Arch, T>;
+  using S = sum_of_t<T>;
+  using lanes = simd::lanes<Arch, S>;
   static constexpr index_t width = Tile::registers * lanes::width;
 
   template <class Call>
@@ -81,7 +84,7 @@ struct spmm_tiled_panel {
   template <class A>
   static workspace_size requirement(const A& a, index_t columns) {
     const index_t panel = columns < width ? round_up(columns, lanes::width) : width;
-    return {.shared = 0, .per_worker = a.cols() * panel * index_t{sizeof(T)}};
+    return {.shared = 0, .per_worker = a.cols() * panel * index_t{sizeof(S)}};
   }
   template <class Call>
   static void run(const Call& c) {
@@ -96,8 +99,8 @@ struct spmm_tiled_panel {
       const index_t column = task / parts * width;
       const index_t columns = n - column < width ? n - column : width;
       const index_t stride = round_up(columns, lanes::width);
-      T* panel = c.scratch.template worker_as<T>(worker);
-      relay_panel<lanes, T>(c.x, column, columns, stride, panel);
+      S* panel = c.scratch.template worker_as<S>(worker);
+      relay_panel<lanes, S>(c.x, column, columns, stride, panel);
       run_tile<lanes, Tile, false>(a, panel, stride, balanced_row(offsets, task % parts, parts),
                                    balanced_row(offsets, task % parts + 1, parts), column, columns,
                                    out);
@@ -107,7 +110,7 @@ struct spmm_tiled_panel {
 
 template <class Arch, class T, class Tile>
 struct spmm_tiled_inplace {
-  using lanes = simd::lanes<Arch, T>;
+  using lanes = simd::lanes<Arch, sum_of_t<T>>;
   static constexpr index_t width = Tile::registers * lanes::width;
 
   template <class Call>
@@ -155,7 +158,7 @@ struct spmm_tiled_columns {
   // A contiguous column is a matrix of rows of length 1: the tile of scalars reads it as it lies.
   template <class Call>
   static void run(const Call& c) {
-    using one = simd::lanes<arch::scalar, T>;
+    using one = simd::lanes<arch::scalar, sum_of_t<T>>;
     const auto& a = c.a;
     const auto offsets = Tile::offsets(a);
     const auto out = output_of<one>(c.y, c.epilogue);

@@ -15,26 +15,28 @@ namespace kernels {
 inline constexpr int bsr_rows = 4;
 
 /// The sum of row i of block row r, leaving out places that are no entries. Same order as bsr_sums.
-template <class Lanes, class A, class T>
-SPARSEKIT_NOINLINE T bsr_entries_sum(const A& a, index_t r, index_t i, const T* x) {
-  using one = simd::lanes<arch::scalar, T>;
-  alignas(64) T lane[Lanes::width] = {};
+template <class Lanes, class A, class TX>
+SPARSEKIT_NOINLINE auto bsr_entries_sum(const A& a, index_t r, index_t i, const TX* x) {
+  using S = simd::value_of<Lanes>;
+  using one = simd::lanes<arch::scalar, S>;
+  alignas(64) S lane[Lanes::width] = {};
   for (index_t b = static_cast<index_t>(a.row_ptr[r]); b < static_cast<index_t>(a.row_ptr[r + 1]);
        ++b) {
     const index_t column = static_cast<index_t>(a.columns[b]) * a.block.cols;
     for (index_t k = 0; k < a.block.cols; ++k) {
       const index_t place = i * a.block.cols + k;
       if (!bsr_checks::is_entry(a, b, place)) continue;
-      T& sum = lane[k % Lanes::width];
-      sum = one::fma(a.values[b * a.places() + place], x[column + k], sum);
+      S& sum = lane[k % Lanes::width];
+      sum = simd::add_product<one>(simd::number_as<S>(a.values[b * a.places() + place]),
+                                   simd::number_as<S>(x[column + k]), sum);
     }
   }
   return Lanes::reduce_add(Lanes::load(lane));
 }
 
 /// Rows i .. i + Rows - 1 of block row r: f(row in the block, sum).
-template <class Lanes, int Rows, class A, class T, class F>
-SPARSEKIT_INLINE void bsr_sums(const A& a, index_t r, index_t i, const T* x, F&& f) {
+template <class Lanes, int Rows, class A, class TX, class F>
+SPARSEKIT_INLINE void bsr_sums(const A& a, index_t r, index_t i, const TX* x, F&& f) {
   constexpr index_t w = Lanes::width;
   typename Lanes::reg sum[Rows];
   simd::unroll<Rows>([&](auto q) SPARSEKIT_LAMBDA_INLINE { sum[q] = Lanes::zero(); });
@@ -42,12 +44,13 @@ SPARSEKIT_INLINE void bsr_sums(const A& a, index_t r, index_t i, const T* x, F&&
   for (index_t b = static_cast<index_t>(a.row_ptr[r]); b < end; ++b) {
     const index_t column = static_cast<index_t>(a.columns[b]) * a.block.cols;
     const index_t inside = a.cols() - column < a.block.cols ? a.cols() - column : a.block.cols;
-    const T* values = a.values.data() + b * a.places() + i * a.block.cols;
+    const auto* values = a.values.data() + b * a.places() + i * a.block.cols;
     for (index_t k = 0; k < inside; k += w) {
       const auto mask = Lanes::first(inside - k);
-      const auto xs = Lanes::load(mask, x + column + k);
+      const typename Lanes::reg xs = simd::load_as<Lanes>(mask, x + column + k);
       simd::unroll<Rows>([&](auto q) SPARSEKIT_LAMBDA_INLINE {
-        sum[q] = Lanes::fma(Lanes::load(mask, values + q * a.block.cols + k), xs, sum[q]);
+        sum[q] = simd::add_product<Lanes>(simd::load_as<Lanes>(mask, values + q * a.block.cols + k),
+                                          xs, sum[q]);
       });
     }
   }
@@ -55,8 +58,8 @@ SPARSEKIT_INLINE void bsr_sums(const A& a, index_t r, index_t i, const T* x, F&&
 }
 
 /// All rows of block row r.
-template <class Lanes, class A, class T, class F>
-SPARSEKIT_INLINE void bsr_block_row(const A& a, index_t r, const T* x, F&& f) {
+template <class Lanes, class A, class TX, class F>
+SPARSEKIT_INLINE void bsr_block_row(const A& a, index_t r, const TX* x, F&& f) {
   const index_t inside = a.rows() - r * a.block.rows;
   const index_t rows = inside < a.block.rows ? inside : a.block.rows;
   index_t i = 0;
@@ -70,18 +73,19 @@ SPARSEKIT_INLINE void bsr_block_row(const A& a, index_t r, const T* x, F&& f) {
 
 template <class Arch, class T>
 struct spmv_bsr : spmv_kernel {
-  using lanes = simd::lanes<Arch, T>;
+  using S = sum_of_t<T>;
+  using lanes = simd::lanes<Arch, S>;
 
   template <class Call>
   static void run(const Call& c) {
     const auto& a = c.a;
-    const auto out = output_of<simd::lanes<arch::scalar, T>>(c.y, c.epilogue);
-    const T* x = c.x.data();
+    const auto out = output_of<simd::lanes<arch::scalar, S>>(c.y, c.epilogue);
+    const auto* x = c.x.data();
     const index_t tasks = task_count(c.policy, a.nnz() + a.rows(), ceil_div(a.block_rows(), 16));
     run_tasks(c.policy, tasks, [&](index_t task, index_t) {
       const index_t end = balanced_row(a.row_ptr, task + 1, tasks);
       for (index_t r = balanced_row(a.row_ptr, task, tasks); r < end; ++r) {
-        bsr_block_row<lanes>(a, r, x, [&](index_t i, T sum) SPARSEKIT_LAMBDA_INLINE {
+        bsr_block_row<lanes>(a, r, x, [&](index_t i, S sum) SPARSEKIT_LAMBDA_INLINE {
           if (!simd::is_finite(sum)) sum = bsr_entries_sum<lanes>(a, r, i, x);
           out.put(sum, r * a.block.rows + i, 0, simd::all_lanes{});
         });

@@ -13,22 +13,29 @@ namespace kernels {
 /// sum over one row's entries of values[p] * x[columns[p]]. Long rows run in two accumulators of
 /// full registers, what remains in a scalar chain; the order of the sum depends on the length
 /// alone.
-template <class Lanes, class T, class Index>
-SPARSEKIT_INLINE T sparse_dot(const T* values, const Index* columns, index_t n, const T* x) {
+template <class Lanes, class T, class Index, class TX>
+SPARSEKIT_INLINE auto sparse_dot(const T* values, const Index* columns, index_t n, const TX* x) {
+  using S = simd::value_of<Lanes>;
   constexpr index_t w = Lanes::width;
+  constexpr simd::all_lanes all;
   index_t p = 0;
-  T sum{0};
+  S sum{0};
   if (n >= 2 * w) {
     typename Lanes::reg a = Lanes::zero();
     typename Lanes::reg b = Lanes::zero();
     for (; p + 2 * w <= n; p += 2 * w) {
-      a = Lanes::fma(Lanes::load(values + p), Lanes::gather(x, columns + p), a);
-      b = Lanes::fma(Lanes::load(values + p + w), Lanes::gather(x, columns + p + w), b);
+      a = simd::add_product<Lanes>(simd::load_as<Lanes>(all, values + p),
+                                   simd::gather_as<Lanes>(x, columns + p), a);
+      b = simd::add_product<Lanes>(simd::load_as<Lanes>(all, values + p + w),
+                                   simd::gather_as<Lanes>(x, columns + p + w), b);
     }
     sum = Lanes::reduce_add(Lanes::add(a, b));
   }
-  using one = simd::lanes<arch::scalar, T>;
-  for (; p < n; ++p) sum = one::fma(values[p], x[static_cast<index_t>(columns[p])], sum);
+  using one = simd::lanes<arch::scalar, S>;
+  for (; p < n; ++p) {
+    sum = simd::add_product<one>(simd::number_as<S>(values[p]),
+                                 simd::number_as<S>(x[static_cast<index_t>(columns[p])]), sum);
+  }
   return sum;
 }
 
@@ -63,9 +70,9 @@ index_t balanced_row(const Offsets& row_ptr, index_t task, index_t tasks) {
 /// not even that.
 inline constexpr int any_tail = -1;
 inline constexpr int last_tail = -2;
-template <class Sums, int Tail, class T, class Index>
+template <class Sums, int Tail, class T, class Index, class TX>
 SPARSEKIT_INLINE typename Sums::reg csr_row_sums(const T* v, const Index* c, index_t n,
-                                                 const T* x) {
+                                                 const TX* x) {
   auto s = Sums::zero();
   if (n > 12) {
     auto t = Sums::zero();
@@ -93,9 +100,9 @@ SPARSEKIT_INLINE typename Sums::reg csr_row_sums(const T* v, const Index* c, ind
 /// Sums of rows [r0, r1) into to[0], to[1], ... Four rows at a time: their chains overlap, and the
 /// lanes of all four are added up at once. Not inlined, so that programs have it once and not for
 /// each epilogue.
-template <class Sums, class T, class Index, class Offset>
-SPARSEKIT_NOINLINE void csr_sums(const csr_view<const T, Index, Offset>& a, const T* x, index_t r0,
-                                 index_t r1, T* to) {
+template <class Sums, class T, class Index, class Offset, class TX>
+SPARSEKIT_NOINLINE void csr_sums(const csr_view<const T, Index, Offset>& a, const TX* x, index_t r0,
+                                 index_t r1, sum_of_t<T>* to) {
   const T* const values = a.values.data();
   const Index* const columns = a.columns.data();
   const Offset* row_ptr = a.row_ptr.data() + r0;
@@ -153,8 +160,9 @@ inline constexpr index_t csr_block_rows = 64;
 
 template <class Arch, class T>
 struct spmv_csr_row : spmv_kernel {
-  using lanes = simd::lanes<Arch, T>;
-  using sums = simd::row_sums<Arch, T>;
+  using S = sum_of_t<T>;
+  using lanes = simd::lanes<Arch, S>;
+  using sums = simd::row_sums<std::conditional_t<is_narrow<T>, arch::scalar, Arch>, S>;
 
   template <class Call>
   static void run(const Call& c) {
@@ -162,9 +170,9 @@ struct spmv_csr_row : spmv_kernel {
     const auto out = output_of<lanes>(c.y, c.epilogue);
     // The last rows, which fill no register, one by one: a masked store takes longer than all of a
     // small matrix.
-    const auto last_out = output_of<simd::lanes<arch::scalar, T>>(c.y, c.epilogue);
+    const auto last_out = output_of<simd::lanes<arch::scalar, S>>(c.y, c.epilogue);
     const index_t last_rows = a.rows() - a.rows() % lanes::width;
-    const auto put_one = [&](index_t row, T sum) {
+    const auto put_one = [&](index_t row, S sum) {
       if (row < last_rows) {
         out.put(lanes::broadcast(sum), row, 0, lanes::first(1));
       } else {
@@ -176,7 +184,7 @@ struct spmv_csr_row : spmv_kernel {
       return sparse_dot<lanes>(a.values.data() + begin, a.columns.data() + begin, end - begin,
                                c.x.data());
     };
-    row_pieces<T> pieces;
+    row_pieces<S> pieces;
     constexpr bool parallel =
         !std::is_same_v<std::remove_cvref_t<decltype(c.policy)>, sequential_policy>;
     if (parallel && cut.cuts(a.nnz())) find_long_rows(cut, a.row_ptr, pieces);
@@ -186,11 +194,11 @@ struct spmv_csr_row : spmv_kernel {
         const index_t begin = static_cast<index_t>(a.row_ptr[r]);
         const index_t n = static_cast<index_t>(a.row_ptr[r + 1]) - begin;
         if (!cut.cuts(n)) {
-          T sum;
+          S sum;
           csr_sums<sums>(a, c.x.data(), r, r + 1, &sum);
           put_one(r, sum);
         } else if (!parallel) {
-          put_one(r, sum_of_pieces<T>(cut, n, [&](index_t from, index_t to) {
+          put_one(r, sum_of_pieces<S>(cut, n, [&](index_t from, index_t to) {
                     return dot(begin + from, begin + to);
                   }));
         }
@@ -213,7 +221,7 @@ struct spmv_csr_row : spmv_kernel {
           run_long(r, next);
           continue;
         }
-        alignas(64) T sum[csr_block_rows];
+        alignas(64) S sum[csr_block_rows];
         csr_sums<sums>(a, c.x.data(), r, next, sum);
         index_t i = 0;
         for (; i + lanes::width <= next - r; i += lanes::width) {

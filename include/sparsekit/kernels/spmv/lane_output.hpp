@@ -6,35 +6,48 @@
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
 
-/// A register of results, lane l of which belongs to row rows[l] of the one column.
+/// A register of results, lane l of which belongs to row rows[l] of the one column. T is the type
+/// of Y's elements, as in `place`.
 template <class Lanes, class T, class Index, class Mask>
 struct scattered_place {
   using lanes = Lanes;
-  using value_type = T;
+  using value_type = simd::value_of<Lanes>;
+  using y_type = T;
+  /// One a row, where weights are s8: nobody has made them for these formats.
+  static constexpr const std::int32_t* weight_sums = nullptr;
 
   const Index* rows;
+  index_t count;  ///< lanes of the mask
   Mask mask;
   const T* y;
 
   SPARSEKIT_INLINE auto old() const { return gathered(y); }
-  SPARSEKIT_INLINE auto per_row(const T* b) const { return gathered(b); }
-  SPARSEKIT_INLINE auto per_column(const T* b) const { return Lanes::broadcast(*b); }
+  template <class U>
+  SPARSEKIT_INLINE auto per_row(const U* b) const {
+    return gathered(b);
+  }
+  template <class U>
+  SPARSEKIT_INLINE auto per_column(const U* b) const {
+    return simd::broadcast_as<Lanes>(*b);
+  }
+  /// The same place for lanes of another type.
+  template <class V>
+  SPARSEKIT_INLINE auto as() const {
+    return scattered_place<simd::lanes_with<Lanes, V>, T, Index, Mask>{rows, count, mask, y};
+  }
 
  private:
-  SPARSEKIT_INLINE auto gathered(const T* p) const {
+  template <class U>
+  SPARSEKIT_INLINE auto gathered(const U* p) const {
+    static_assert(simd::widens<U, value_type>,
+                  "an array of the epilogue has another type than sums");
     if constexpr (std::is_same_v<Mask, simd::all_lanes>) {
-      return Lanes::gather(p, rows);
+      return simd::gather_as<Lanes>(p, rows);
     } else {
-      return Lanes::gather(mask, p, rows);
+      return simd::gather_as<Lanes>(mask, count, p, rows);
     }
   }
 };
-
-template <class Lanes, class T, class Index, class Mask>
-SPARSEKIT_INLINE scattered_place<Lanes, T, Index, Mask> scattered(const Index* rows, Mask mask,
-                                                                  const T* y) {
-  return {rows, mask, y};
-}
 
 /// The first `count` lanes of v into y[rows[0]], y[rows[1]], ...
 template <class Lanes, class T, class Index, class Epilogue>
@@ -42,14 +55,19 @@ SPARSEKIT_INLINE void put_scattered(typename Lanes::reg v, const Index* rows, in
                                     const Epilogue& epilogue) {
   constexpr index_t w = Lanes::width;
   alignas(64) T lane[w];
+  const auto finish_lanes = [&](auto mask) SPARSEKIT_LAMBDA_INLINE {
+    const scattered_place<Lanes, T, Index, decltype(mask)> at{rows, count, mask, y};
+    using last = typename std::remove_cvref_t<decltype(epilogue.after(at))>::lanes;
+    simd::store_as<last>(simd::all_lanes{}, lane, epilogue(v, at));
+  };
   if (count >= w) {
-    Lanes::store(lane, epilogue(v, scattered<Lanes, T>(rows, simd::all_lanes{}, y)));
+    finish_lanes(simd::all_lanes{});
     simd::unroll<Lanes::width>([&](auto l) SPARSEKIT_LAMBDA_INLINE {
       y[static_cast<index_t>(rows[l])] = lane[l];
     });
     return;
   }
-  Lanes::store(lane, epilogue(v, scattered<Lanes, T>(rows, Lanes::first(count), y)));
+  finish_lanes(Lanes::first(count));
   for (index_t l = 0; l < count; ++l) y[static_cast<index_t>(rows[l])] = lane[l];
 }
 

@@ -10,10 +10,10 @@ namespace kernels {
 
 /// Sums of `count` neighbouring lanes of a slice, of which the first has slots first, first + height, ...
 /// Lengths fall from lane to lane: first all lanes have entries, then fewer and fewer, the first ones.
-template <class Lanes, class T, class Index, class Offset>
+template <class Lanes, class T, class Index, class Offset, class TX>
 SPARSEKIT_INLINE typename Lanes::reg sell_sums(const sell_view<const T, Index, Offset>& a,
                                                index_t first, const Offset* lengths, index_t count,
-                                               const T* x) {
+                                               const TX* x) {
   const index_t height = a.slice_height;
   const index_t longest = static_cast<index_t>(lengths[0]);
   if (longest == 0) return Lanes::zero();  // maybe there are no arrays to point into
@@ -23,12 +23,14 @@ SPARSEKIT_INLINE typename Lanes::reg sell_sums(const sell_view<const T, Index, O
   auto sum = Lanes::zero();
   index_t j = 0;
   for (; j < full; ++j, values += height, columns += height) {
-    sum = Lanes::fma(Lanes::load(values), Lanes::gather(x, columns), sum);
+    sum = simd::add_product<Lanes>(simd::load_as<Lanes>(simd::all_lanes{}, values),
+                                   simd::gather_as<Lanes>(x, columns), sum);
   }
   for (index_t live = count; j < longest; ++j, values += height, columns += height) {
     while (static_cast<index_t>(lengths[live - 1]) <= j) --live;
     const auto mask = Lanes::first(live);
-    sum = Lanes::fma(Lanes::load(mask, values), Lanes::gather(mask, x, columns), sum);
+    sum = simd::add_product<Lanes>(simd::load_as<Lanes>(mask, values),
+                                   simd::gather_as<Lanes>(mask, live, x, columns), sum);
   }
   return sum;
 }
@@ -48,7 +50,7 @@ SPARSEKIT_INLINE void for_sell_registers(const A& a, index_t s0, index_t s1, F&&
 
 template <class Arch, class T>
 struct spmv_sell : spmv_kernel {
-  using lanes = simd::lanes<Arch, T>;
+  using lanes = simd::lanes<Arch, sum_of_t<T>>;
 
   template <class Call>
   static void run(const Call& c) {
