@@ -208,9 +208,11 @@ void add_kernels(const char* type, const std::vector<grid_point>& grid) {
     if constexpr (sk::is_narrow<T>) {
 #define SPARSEKIT_KERNEL(id, operation, format_name, tile)
 #define SPARSEKIT_NARROW_KERNEL SPARSEKIT_BENCHMARK_ROW
+#define SPARSEKIT_PLAIN_KERNEL SPARSEKIT_BENCHMARK_ROW
 #include <sparsekit/kernels/table.inc>
 #undef SPARSEKIT_KERNEL
 #undef SPARSEKIT_NARROW_KERNEL
+#undef SPARSEKIT_PLAIN_KERNEL
     } else {
 #define SPARSEKIT_KERNEL SPARSEKIT_BENCHMARK_ROW
 #include <sparsekit/kernels/table.inc>

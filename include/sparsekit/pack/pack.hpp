@@ -203,7 +203,9 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
       if (!quads_hold(a.shape, a.nnz())) {
         return status{.code = errc::unsupported,
                       .object = "pack",
-                      .detail = "entries too few and far apart for the forms of 16-bit types"};
+                      .detail =
+                          "entries too few and far apart for the forms of 16-bit types: "
+                          "multiply the matrix as it is"};
       }
       const quad_shape shape =
           choose_quad_shape<value>(a.shape, a.nnz(), options.columns, options.target);
@@ -243,7 +245,7 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
 /// not needed afterwards. Errors: an invalid source, no or a non-positive column count,
 /// keep_18_bits of other types than f32; narrow types, or keep_18_bits: errc::unsupported where
 /// entries are so few and far apart, as in large graphs, that their forms would take many times the
-/// memory of the entries; out of memory.
+/// memory of the entries (they are multiplied as CSR); out of memory.
 template <execution_policy Policy, class T, class Index, class Offset>
 result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy,
                                                    const csr_view<T, Index, Offset>& a,

@@ -3,8 +3,8 @@
 // every ISA.
 //
 //   reg, zero                     the four sums
-//   add(s, v, x, c)               sum i += v[i] * x[c[i]], fused, for four entries; numbers of v and x may be narrower
-//                                 than sums in the scalar form, row_sums<arch::scalar, T>
+//   add(s, v, x, c)               sum i += v[i] * x[c[i]], fused, for four entries; f32 sums take numbers of bf16 and
+//                                 f16, those of s32 of bytes
 //   add_first(s, n, v, x, c)      the same for the first n <= 4 entries; all four are read, and
 //   elements of x there add_one, add_two, add_three   the same for so many entries, reading no more
 //   total(s), totals(rows, to)    (s0 + s1) + (s2 + s3) of one row; of each of four
@@ -130,33 +130,32 @@ struct x86_row_sums_f32 {
   using reg = __m128;
 
   static SPARSEKIT_INLINE reg zero() { return _mm_setzero_ps(); }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add(reg s, const float* v, const float* x, const Index* c) {
-    return _mm_fmadd_ps(_mm_loadu_ps(v), gather4(x, c), s);
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add(reg s, const V* v, const X* x, const Index* c) {
+    return _mm_fmadd_ps(four(v), four(x, c), s);
   }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add_first(reg s, index_t n, const float* v, const float* x,
-                                        const Index* c) {
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add_first(reg s, index_t n, const V* v, const X* x, const Index* c) {
     const __m128i on =
         _mm_cmpgt_epi32(_mm_set1_epi32(static_cast<int>(n)), _mm_setr_epi32(0, 1, 2, 3));
     return _mm_blendv_ps(s, add(s, v, x, c), _mm_castsi128_ps(on));
   }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add_one(reg s, const float* v, const float* x, const Index* c) {
-    const __m128 sum = _mm_fmadd_ss(_mm_load_ss(v), _mm_load_ss(x + static_cast<index_t>(*c)), s);
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add_one(reg s, const V* v, const X* x, const Index* c) {
+    const __m128 sum = _mm_fmadd_ss(one(v), one(x + static_cast<index_t>(*c)), s);
     return _mm_move_ss(s, sum);
   }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add_two(reg s, const float* v, const float* x, const Index* c) {
-    const __m128 xs = _mm_unpacklo_ps(_mm_load_ss(x + static_cast<index_t>(c[0])),
-                                      _mm_load_ss(x + static_cast<index_t>(c[1])));
-    const __m128 vs = _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(v)));
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add_two(reg s, const V* v, const X* x, const Index* c) {
+    const __m128 xs =
+        _mm_unpacklo_ps(one(x + static_cast<index_t>(c[0])), one(x + static_cast<index_t>(c[1])));
+    const __m128 vs = two(v);
     return _mm_blend_ps(s, _mm_fmadd_ps(vs, xs, s), 3);
   }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add_three(reg s, const float* v, const float* x, const Index* c) {
-    const __m128 third = _mm_fmadd_ss(
-        _mm_load_ss(v + 2), _mm_load_ss(x + static_cast<index_t>(c[2])), _mm_movehl_ps(s, s));
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add_three(reg s, const V* v, const X* x, const Index* c) {
+    const __m128 third =
+        _mm_fmadd_ss(one(v + 2), one(x + static_cast<index_t>(c[2])), _mm_movehl_ps(s, s));
     return _mm_insert_ps(add_two(s, v, x, c), third, 0x20);
   }
   static SPARSEKIT_INLINE reg add(reg a, reg b) { return _mm_add_ps(a, b); }
@@ -173,6 +172,45 @@ struct x86_row_sums_f32 {
   static SPARSEKIT_INLINE void pairs(reg a, reg b, float* to) {
     _mm_storeu_ps(to, _mm_hadd_ps(a, b));
   }
+
+ private:
+  // Numbers in memory: as they are, or widened.
+  static SPARSEKIT_INLINE __m128 one(const float* p) { return _mm_load_ss(p); }
+  template <class V>
+  static SPARSEKIT_INLINE __m128 one(const V* p) {
+    return _mm_set_ss(number_as<float>(*p));
+  }
+  static SPARSEKIT_INLINE __m128 two(const float* p) {
+    return _mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  }
+  template <class V>
+  static SPARSEKIT_INLINE __m128 two(const V* p) {
+    return _mm_unpacklo_ps(one(p), one(p + 1));
+  }
+  static SPARSEKIT_INLINE __m128 four(const float* p) { return _mm_loadu_ps(p); }
+  static SPARSEKIT_INLINE __m128 four(const bfloat16* p) {
+    const __m128i bits = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return _mm_castsi128_ps(_mm_slli_epi32(_mm_cvtepu16_epi32(bits), 16));
+  }
+  static SPARSEKIT_INLINE __m128 four(const float16* p) {
+#if SPARSEKIT_HAS_F16C
+    return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+#else
+    return _mm_setr_ps(number_as<float>(p[0]), number_as<float>(p[1]), number_as<float>(p[2]),
+                       number_as<float>(p[3]));
+#endif
+  }
+  template <class Index>
+  static SPARSEKIT_INLINE __m128 four(const float* p, const Index* c) {
+    return gather4(p, c);
+  }
+  template <class X, class Index>
+  static SPARSEKIT_INLINE __m128 four(const X* p, const Index* c) {
+    index_t at[4];
+    load4(c, at);
+    return _mm_setr_ps(number_as<float>(p[at[0]]), number_as<float>(p[at[1]]),
+                       number_as<float>(p[at[2]]), number_as<float>(p[at[3]]));
+  }
 };
 template <>
 struct row_sums<arch::avx2, double> : x86_row_sums_f64 {};
@@ -187,27 +225,26 @@ struct row_sums<arch::neon, float> {
   using reg = float32x4_t;
 
   static SPARSEKIT_INLINE reg zero() { return vdupq_n_f32(0); }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add(reg s, const float* v, const float* x, const Index* c) {
-    return vfmaq_f32(s, vld1q_f32(v), elements<4>(x, c));
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add(reg s, const V* v, const X* x, const Index* c) {
+    return vfmaq_f32(s, mixed<arch::neon>::load_f32(v), elements<4>(x, c));
   }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add_first(reg s, index_t n, const float* v, const float* x,
-                                        const Index* c) {
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add_first(reg s, index_t n, const V* v, const X* x, const Index* c) {
     const std::uint32_t places[4] = {0, 1, 2, 3};
     const uint32x4_t on = vcltq_u32(vld1q_u32(places), vdupq_n_u32(static_cast<std::uint32_t>(n)));
     return vbslq_f32(on, add(s, v, x, c), s);
   }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add_one(reg s, const float* v, const float* x, const Index* c) {
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add_one(reg s, const V* v, const X* x, const Index* c) {
     return vfmaq_f32(s, elements<1>(v), elements<1>(x, c));
   }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add_two(reg s, const float* v, const float* x, const Index* c) {
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add_two(reg s, const V* v, const X* x, const Index* c) {
     return vfmaq_f32(s, elements<2>(v), elements<2>(x, c));
   }
-  template <class Index>
-  static SPARSEKIT_INLINE reg add_three(reg s, const float* v, const float* x, const Index* c) {
+  template <class V, class X, class Index>
+  static SPARSEKIT_INLINE reg add_three(reg s, const V* v, const X* x, const Index* c) {
     return vfmaq_f32(s, elements<3>(v), elements<3>(x, c));
   }
   static SPARSEKIT_INLINE reg add(reg a, reg b) { return vaddq_f32(a, b); }
@@ -220,10 +257,16 @@ struct row_sums<arch::neon, float> {
 
  private:
   /// The first N elements of p, or those of p that c names; then zeros.
-  template <int N>
-  static SPARSEKIT_INLINE reg elements(const float* p) {
+  template <int N, class X>
+  static SPARSEKIT_INLINE reg elements(const X* p) {
     static constexpr std::int32_t places[4] = {0, 1, 2, 3};
     return elements<N>(p, places);
+  }
+  template <int N, class X, class Index>
+  static SPARSEKIT_INLINE reg elements(const X* p, const Index* c) {
+    float t[4] = {};  // widened
+    for (int i = 0; i < N; ++i) t[i] = number_as<float>(p[static_cast<index_t>(c[i])]);
+    return vld1q_f32(t);
   }
   template <int N, class Index>
   static SPARSEKIT_INLINE reg elements(const float* p, const Index* c) {

@@ -162,7 +162,7 @@ template <class Arch, class T>
 struct spmv_csr_row : spmv_kernel {
   using S = sum_of_t<T>;
   using lanes = simd::lanes<Arch, S>;
-  using sums = simd::row_sums<std::conditional_t<is_narrow<T>, arch::scalar, Arch>, S>;
+  using sums = simd::row_sums<Arch, S>;
 
   template <class Call>
   static void run(const Call& c) {
