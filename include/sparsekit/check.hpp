@@ -1,6 +1,6 @@
 // check([policy,] A, x, y [, epilogue] [, workspace]): whether a call of multiply with these
 // operands is allowed. O(1): it looks at shapes, strides, lengths and addresses, not at elements;
-// `validate` does that.
+// `validate` does that. (Weights of s8 that nobody packed, if there are many: check_plain.)
 #pragma once
 
 #include "convert/entries.hpp"

@@ -27,6 +27,9 @@ void run(const Policy& policy, const A& a, dense_view<TX, LX> xv, dense_view<TY,
   static_assert(types_go_together<T, XT, TY>(),
                 "A, x and y need one element type; core/number.hpp tells which narrow types mix");
   SPARSEKIT_ASSERT(a.rows() == yv.rows() && a.cols() == xv.rows() && xv.cols() == yv.cols());
+  if constexpr (is_narrow<T> && is_plain<typename format_of<A>::type>) {
+    SPARSEKIT_ASSERT(!e.has_zero_point() && "a zero point of x needs packed weights");
+  }
   if (yv.rows() == 0 || yv.cols() == 0) return;
   with_columns(xv, yv, [&](auto x, auto y, auto one_column) {
     using X = typename decltype(x)::layout;
@@ -46,10 +49,11 @@ void run(const Policy& policy, const A& a, dense_view<TX, LX> xv, dense_view<TY,
 }  // namespace operands
 
 /// Y = epilogue(A X), or Y = epilogue(X A) when only the second operand is sparse. See the head of
-/// this file. With an active_set for X, A is a column-major dense view (or the transpose of BSR with 1 x 16
-/// blocks), of which only the columns in the set are read; with a range of sets, a column of Y for each; with
-/// active_rows::of(X), the same columns for all of Y. Cost: 2 nnz N operations; X and Y are read and written
-/// once.
+/// this file. With an active_set for X, A is a column-major dense view (or the transpose of BSR
+/// with 1 x 16 blocks), of which only the columns in the set are read; with a range of sets, a
+/// column of Y for each; with active_rows::of(X), the same columns for all of Y. Elements are all
+/// f32 or all f64; or A is bf16, f16 or s8, and X and Y are what types_go_together
+/// (core/number.hpp) says. Cost: 2 nnz N operations; X and Y are read and written once.
 template <execution_policy Policy, class A, class X, class Y, class... Optional>
 void multiply(const Policy& policy, const A& a, X&& x, Y&& y, const Optional&... optional) {
   const auto epilogue = operands::epilogue_in(optional...);

@@ -164,6 +164,11 @@ struct epilogue_reference : epilogue_base {
   SPARSEKIT_INLINE auto after(const Place& place) const {
     return original->after(place);
   }
+  constexpr bool has_zero_point() const { return original->has_zero_point(); }
+  template <class TX>
+  status check_x() const {
+    return original->template check_x<TX>();
+  }
   status check(extents y) const { return original->check(y); }
 };
 template <class F>
