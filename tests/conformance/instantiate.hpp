@@ -42,7 +42,7 @@ struct summation<sparsekit::kernels::spmv_csr_row<Arch, T>> {
 };
 template <class Arch, class T>
 struct summation<sparsekit::kernels::spmm_csr_columns<Arch, T>>
-    : gathered_summation<sparsekit::simd::lanes<Arch, T>> {};
+    : gathered_summation<sparsekit::simd::lanes<Arch, sparsekit::sum_of_t<T>>> {};
 
 /// A kernel bound to an operand type and two layouts.
 template <class Kernel, class T, class Operand, class X, class Y, bool Parallel>
@@ -181,7 +181,9 @@ void add_narrow_format() {
     add_entries<sparsekit::kernels::id<arch, W>, float, operand, R, R, true, true>(name);        \
     add_entries<sparsekit::kernels::id<arch, W>, float, operand, C, C, true, true>(name);        \
   }
+#define SPARSEKIT_PLAIN_KERNEL SPARSEKIT_NARROW_KERNEL
 #include "sparsekit/kernels/table.inc"
+#undef SPARSEKIT_PLAIN_KERNEL
 #undef SPARSEKIT_NARROW_KERNEL
 #undef SPARSEKIT_KERNEL
 }

@@ -22,7 +22,11 @@ std::vector<std::string> table_names() {
 #define SPARSEKIT_KERNEL(id, operation, format, tile)
 #define SPARSEKIT_NARROW_KERNEL(id, operation, format, tile) \
   if (has_kernel_for_halves(#tile)) names.push_back(#operation "-" + type + "-" #format "-" #tile "-" + isa);
+#ifdef SPARSEKIT_CONFORMANCE_PLAIN
+#define SPARSEKIT_PLAIN_KERNEL SPARSEKIT_NARROW_KERNEL
+#endif
 #include "sparsekit/kernels/table.inc"
+#undef SPARSEKIT_PLAIN_KERNEL
 #undef SPARSEKIT_NARROW_KERNEL
 #undef SPARSEKIT_KERNEL
     }
