@@ -81,7 +81,7 @@ void check_types(index_t m, index_t k, double density) {
         }
       }
       // Row by row.
-      if constexpr (!sk::is_narrow<TW>) {
+      if constexpr (!std::is_integral_v<TW>) {
         for (const index_t n : {16, 17, 37, 70}) {
           sparsekit_test::check_product<TW, TX, TY, C, R>(a, arrays.view(), n, ws, e, random);
           sparsekit_test::check_product<TW, TX, TY, R, C>(a, arrays.view(), n, ws, e, random);

@@ -29,25 +29,25 @@ struct bitmask_tile {
   static bitmask_rows<T> offsets(const bitmask_view<const T>& a) {
     return {a};
   }
-  template <class Lanes, int Registers, bool MaskX, class A, class T, class Output>
-  static SPARSEKIT_INLINE void run(const A& a, const T* x, index_t stride, index_t r0, index_t r1,
+  template <class Lanes, int Registers, bool MaskX, class A, class TX, class Output>
+  static SPARSEKIT_INLINE void run(const A& a, const TX* x, index_t stride, index_t r0, index_t r1,
                                    index_t column, index_t columns, const Output& out) {
     const auto tail = Lanes::first(columns - (Registers - 1) * Lanes::width);
     std::uint32_t places[8 * piece + simd::bit_places<Arch>::slack];
     for (index_t r = r0; r < r1; ++r) {
       typename Lanes::reg sum[Registers];
       simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE { sum[j] = Lanes::zero(); });
-      const T* value = a.values.data() + a.row_begin(r);
+      const auto* value = a.values.data() + a.row_begin(r);
       for (index_t i = 0; i < a.mask_bytes(); i += piece) {
         const index_t bytes = std::min(piece, a.mask_bytes() - i);
-        const T* const end = value + simd::bit_places<Arch>::list(a.row_mask(r) + i, bytes, places);
-        const T* const origin = x + 8 * i * stride;
+        const auto* const end =
+            value + simd::bit_places<Arch>::list(a.row_mask(r) + i, bytes, places);
+        const TX* const origin = x + 8 * i * stride;
         for (const std::uint32_t* place = places; value != end; ++value, ++place) {
-          add_entry<Lanes, Registers, MaskX, T>(*value, origin + index_t{*place} * stride, tail,
-                                                sum);
+          add_entry<Lanes, Registers, MaskX>(*value, origin + index_t{*place} * stride, tail, sum);
         }
       }
-      put_row<Lanes, Registers, T>(sum, r, column, columns, out);
+      put_row<Lanes, Registers>(sum, r, column, columns, out);
     }
   }
 };
@@ -57,8 +57,13 @@ struct bitmask_tile {
 /// 16 1.0, 1.5 and 2.6, 64 1.7, 4.5 and 7.
 inline constexpr index_t bitmask_many = 16;
 
+// Not s8, whose zero points need the sums of rows.
 template <class Arch, class T>
 struct spmm_bitmask_panel : spmm_tiled_panel<Arch, T, bitmask_tile<Arch>> {
+  template <class Call>
+  static constexpr bool possible =
+      !std::is_integral_v<T> &&
+      spmm_tiled_panel<Arch, T, bitmask_tile<Arch>>::template possible<Call>;
   template <class Call>
   static bool accepts(const Call& c) {
     return c.x.cols() >= bitmask_many && spmm_tiled_panel<Arch, T, bitmask_tile<Arch>>::accepts(c);
@@ -66,6 +71,10 @@ struct spmm_bitmask_panel : spmm_tiled_panel<Arch, T, bitmask_tile<Arch>> {
 };
 template <class Arch, class T>
 struct spmm_bitmask_inplace : spmm_tiled_inplace<Arch, T, bitmask_tile<Arch>> {
+  template <class Call>
+  static constexpr bool possible =
+      !std::is_integral_v<T> &&
+      spmm_tiled_inplace<Arch, T, bitmask_tile<Arch>>::template possible<Call>;
   template <class Call>
   static bool accepts(const Call& c) {
     return c.x.cols() >= bitmask_many &&
