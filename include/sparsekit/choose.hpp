@@ -49,7 +49,7 @@ class chooser {
   using csr = csr_view<const T, std::int32_t, std::int64_t>;
 
   template <class Flags = flags_tag>
-  static status check(const choose_options& options, bool timed) {
+  static status check(const choose_options& options, form_timer<T> time) {
     const auto bad = [](const char* detail, index_t got, index_t allowed) {
       return status{.code = errc::bad_argument, .object = "choose", .detail = detail, .got = got,
                     .allowed = allowed};
@@ -57,17 +57,19 @@ class chooser {
     if (options.max_bytes < 0) return bad("max_bytes", options.max_bytes, 0);
     if (options.columns.empty()) return bad("number of column counts", 0, 1);
     if (options.columns.bad() < 1) return bad("columns", options.columns.bad(), 1);
-    if (timed && packing::resolved(options.target) != packing::resolved(pack_target::native)) {
+    if (time != nullptr &&
+        packing::resolved(options.target) != packing::resolved(pack_target::native)) {
       return status{
           .code = errc::unsupported, .object = "choose", .detail = "measuring for another target"};
     }
     return {};
   }
 
-  /// `a` is valid; make_dense() gives the packed dense weights.
+  /// `a` is valid; make_dense() gives the packed dense weights. `time`: null for the model alone.
   template <class MakeDense, class Flags = flags_tag>
   static result<chosen_matrix<T>> run(const csr& a, stored_zeros zeros, MakeDense&& make_dense,
-                                      const choose_options& options, bool timed) {
+                                      const choose_options& options, form_timer<T> time) {
+    const bool timed = time != nullptr;
     chosen_matrix<T> c;
     c.columns_ = options.columns;
     c.target_ = packing::resolved(options.target);
@@ -99,7 +101,7 @@ class chooser {
       return status{};
     };
     if (timed) {
-      if (status s = measure_best(c, options, pack_one, allowed); !s) return s;
+      if (status s = measure_best(c, options, time, pack_one, allowed); !s) return s;
     }
     selection chosen;
     while (true) {
@@ -140,8 +142,8 @@ class chooser {
   /// Packs and times dense and the forms that come near the best at any column count; afterwards only these are
   /// `allowed`.
   template <class Pack, class Flags = flags_tag>
-  static status measure_best(chosen_matrix<T>& c, const choose_options& options, Pack&& pack_one,
-                             form_set& allowed) {
+  static status measure_best(chosen_matrix<T>& c, const choose_options& options, form_timer<T> time,
+                             Pack&& pack_one, form_set& allowed) {
     constexpr double near = 1.6;
     constexpr int most = 4;
     candidate_list& list = c.candidates_;
@@ -188,10 +190,8 @@ class chooser {
       }
       for (int i = 0; i < counts; ++i) {
         std::array<double, form_count> us{};
-        if (status s = time_forms(c.forms_, c.shape(), timed, options.columns[i], options.timing, us);
-            !s) {
+        if (status s = time(c.forms_, c.shape(), timed, options.columns[i], options.timing, us); !s)
           return s;
-        }
         for (std::size_t f = 0; f < us.size(); ++f) entry.us[f][i] = us[f];
       }
       if (options.cache != nullptr) {
@@ -216,25 +216,29 @@ namespace plan {
 
 template <class U, class Layout>
 result<chosen_matrix<std::remove_cv_t<U>>> choose_dense(const dense_view<U, Layout>& w,
-                                                        const choose_options& options, bool timed) {
+                                                        const choose_options& options,
+                                                        form_timer<std::remove_cv_t<U>> time) {
   using T = std::remove_cv_t<U>;
   if (status s = validate(w, "w"); !s) return s;
-  if (status s = chooser<T>::check(options, timed); !s) return s;
+  if (status s = chooser<T>::check(options, time); !s) return s;
   csr_matrix<T, std::int32_t, std::int64_t> csr;
   if (status s = csr_matrix<T, std::int32_t, std::int64_t>::from_dense(w).get(csr); !s) return s;
-  return chooser<T>::run(csr.view(), stored_zeros::none, [&] { return pack_dense(w); }, options, timed);
+  return chooser<T>::run(
+      csr.view(), stored_zeros::none, [&] { return pack_dense(w); }, options, time);
 }
 
 template <class U, class Index, class Offset>
 result<chosen_matrix<std::remove_cv_t<U>>> choose_csr(const csr_view<U, Index, Offset>& a,
-                                                      const choose_options& options, bool timed) {
+                                                      const choose_options& options,
+                                                      form_timer<std::remove_cv_t<U>> time) {
   using T = std::remove_cv_t<U>;
   if (status s = validate(a); !s) return s;
-  if (status s = chooser<T>::check(options, timed); !s) return s;
+  if (status s = chooser<T>::check(options, time); !s) return s;
   csr_matrix<T, std::int32_t, std::int64_t> csr;
   if (status s = to_csr<std::int32_t, std::int64_t>(unchecked, a).get(csr); !s) return s;
   const auto view = csr.view();
-  return chooser<T>::run(view, stored_zeros::maybe, [&] { return dense_of(view); }, options, timed);
+  return chooser<T>::run(
+      view, stored_zeros::maybe, [&] { return dense_of(view); }, options, time);
 }
 
 }  // namespace plan
@@ -244,34 +248,34 @@ result<chosen_matrix<std::remove_cv_t<U>>> choose_csr(const csr_view<U, Index, O
 template <class U, class Layout>
 result<chosen_matrix<std::remove_cv_t<U>>> choose(const dense_view<U, Layout>& w,
                                                   const choose_options& options = {}) {
-  return plan::choose_dense(w, options, false);
+  return plan::choose_dense(w, options, nullptr);
 }
 /// Of a CSR matrix, explicit zeros included: with such, no form is dense.
 template <class U, class Index, class Offset>
 result<chosen_matrix<std::remove_cv_t<U>>> choose(const csr_view<U, Index, Offset>& a,
                                                   const choose_options& options = {}) {
-  return plan::choose_csr(a, options, false);
+  return plan::choose_csr(a, options, nullptr);
 }
 template <class T, class Index, class Offset>
 result<chosen_matrix<T>> choose(const csr_matrix<T, Index, Offset>& a,
                                 const choose_options& options = {}) {
-  return plan::choose_csr(a.view(), options, false);
+  return plan::choose_csr(a.view(), options, nullptr);
 }
 /// By timing dense and the best few candidates at each column count, in turn, the least of many rounds.
 template <class U, class Layout>
 result<chosen_matrix<std::remove_cv_t<U>>> choose(measure_t, const dense_view<U, Layout>& w,
                                                   const choose_options& options = {}) {
-  return plan::choose_dense(w, options, true);
+  return plan::choose_dense(w, options, &time_forms<std::remove_cv_t<U>>);
 }
 template <class U, class Index, class Offset>
 result<chosen_matrix<std::remove_cv_t<U>>> choose(measure_t, const csr_view<U, Index, Offset>& a,
                                                   const choose_options& options = {}) {
-  return plan::choose_csr(a, options, true);
+  return plan::choose_csr(a, options, &time_forms<std::remove_cv_t<U>>);
 }
 template <class T, class Index, class Offset>
 result<chosen_matrix<T>> choose(measure_t, const csr_matrix<T, Index, Offset>& a,
                                 const choose_options& options = {}) {
-  return plan::choose_csr(a.view(), options, true);
+  return plan::choose_csr(a.view(), options, &time_forms<T>);
 }
 
 SPARSEKIT_EXEC_END_IN_V0

@@ -34,13 +34,12 @@ inline double thread_microseconds() {
 
 }  // namespace plan
 
-/// The least time but one of one call of each form of `a` in `forms` (those bits that are held), in
-/// microseconds, at n columns, row-major (narrow weights: X is of f32, or of u8 beside s8, and Y of
-/// sums); forms that are not timed keep what `us` says. But one: once in about 100 000 readings a
-/// thread's clock jumps, and a time of nearly zero would win everything.
-template <class T>
-status time_forms(const packed_forms<T>& a, extents shape, form_set forms, index_t n,
-                  const timing_options& options, std::array<double, form_count>& us) {
+/// Times each form of `a` in `forms` (those bits that are held), round after round, each in turn:
+/// each(f, us) for each time of one call in microseconds, at n columns, row-major (narrow weights:
+/// X is of f32, or of u8 beside s8, and Y of sums).
+template <class T, class Each>
+status time_rounds(const packed_forms<T>& a, extents shape, form_set forms, index_t n,
+                   const timing_options& options, Each&& each) {
   index_t x_size = 0;
   index_t y_size = 0;
   if (!checked_multiply(shape.cols, n, x_size) || !checked_multiply(shape.rows, n, y_size)) {
@@ -73,7 +72,6 @@ status time_forms(const packed_forms<T>& a, extents shape, form_set forms, index
   };
   form list[form_count];
   index_t calls[form_count];
-  double least[form_count];
   double round = 0;
   int count = 0;
   for (int i = 0; i < form_count; ++i) {
@@ -84,24 +82,42 @@ status time_forms(const packed_forms<T>& a, extents shape, form_set forms, index
     // Short calls run in a row, for the clock takes time. But not long: what disturbs comes in bursts.
     calls[count] = once > 30 ? 1 : static_cast<index_t>(30 / std::max(once, 0.05)) + 1;
     round += once * static_cast<double>(calls[count]);
-    us[static_cast<std::size_t>(i)] = 1e300;
-    least[count] = 1e300;
     list[count++] = f;
   }
   const int rounds = std::max(std::max(options.least_rounds, 2),
                               static_cast<int>(std::min(1000.0, options.budget_us / std::max(round, 1.0))));
   for (int r = 0; r < rounds; ++r) {
-    for (int i = 0; i < count; ++i) {
-      double& second = us[static_cast<std::size_t>(list[i])];
-      const double t = time(list[i], calls[i]);
-      second = std::min(second, std::max(t, least[i]));
-      least[i] = std::min(least[i], t);
-    }
+    for (int i = 0; i < count; ++i) each(list[i], time(list[i], calls[i]));
   }
   return {};
 }
 
+/// The least time but one of each form; of those that are not timed, `us` stays. But one: once in
+/// about 100 000 readings a thread's clock jumps, and a time of nearly zero would win everything.
+template <class T>
+status time_forms(const packed_forms<T>& a, extents shape, form_set forms, index_t n,
+                  const timing_options& options, std::array<double, form_count>& us) {
+  double least[form_count];
+  for (int i = 0; i < form_count; ++i) {
+    least[i] = 1e300;
+    if (forms.has(static_cast<form>(i)) && a.held().has(static_cast<form>(i)))
+      us[static_cast<std::size_t>(i)] = 1e300;
+  }
+  return time_rounds(a, shape, forms, n, options, [&](form f, double t) {
+    double& second = us[static_cast<std::size_t>(f)];
+    double& first = least[static_cast<int>(f)];
+    second = std::min(second, std::max(t, first));
+    first = std::min(first, t);
+  });
+}
+
 SPARSEKIT_EXEC_END_IN_V0
+
+/// time_forms(), or null. A pointer, so that choose() by its model does not compile all kernels,
+/// only for them to be timed: with them it takes four times as long.
+template <class T>
+using form_timer = status (*)(const packed_forms<T>&, extents, form_set, index_t,
+                              const timing_options&, std::array<double, form_count>&);
 
 }  // namespace v0
 }  // namespace sparsekit
