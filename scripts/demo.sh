@@ -7,6 +7,7 @@
 #     -o FILE        where the picture with the box goes (default build/demo/face.ppm)
 #     --model DIR    a converted model (default: MediaPipe's face detector, downloaded from PyPI)
 #     --input X.npy  a raw input tensor instead of a picture; --dump DIR writes the raw outputs
+#     --table FILE   the table of pruned layers as CSV, with the times of each round
 #
 # Without network, once what bootstrap.sh installs is there: --model DIR with -i FILE or --input X.npy needs
 # nothing else. What was downloaded before is used again.

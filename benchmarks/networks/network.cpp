@@ -1,6 +1,5 @@
 // Whole networks as a C object, which networks.py times beside LiteRT: the engine of the examples,
-// its pruned layers by the fastest of the sparse forms and dense (`tune`), or by packed dense
-// weights.
+// its pruned layers by what choose() takes, or by packed dense weights.
 #include "../../examples/common/network.hpp"
 
 #include <chrono>
@@ -20,7 +19,7 @@ double since(watch::time_point start) {
 engine::network& network_of(void* handle) { return *static_cast<engine::network*>(handle); }
 
 weights_kind kind_of(int sparse) {
-  return sparse != 0 ? weights_kind::sparse : weights_kind::dense;
+  return sparse != 0 ? weights_kind::chosen : weights_kind::dense;
 }
 
 }  // namespace
@@ -35,7 +34,6 @@ void* sparsekit_network(const char* folder) {
     delete net;
     return nullptr;
   }
-  net->tune();
   return net;
 }
 void sparsekit_network_free(void* handle) { delete static_cast<engine::network*>(handle); }
@@ -51,25 +49,27 @@ double sparsekit_network_time(void* handle, int sparse, const float* input, long
 double sparsekit_network_pruned_time(void* handle, int sparse, const float* input, long rounds) {
   engine::network& net = network_of(handle);
   double total = 0;
-  net.run(input, weights_kind::sparse, [&](const engine::layer& l, const float* x, const float*) {
-    if (!l.pruned()) return;
-    sk::buffer<float> y;
-    if (!y.allocate_zeroed(l.rows * l.pixels + 64)) return;
-    double least = 1e9;
-    for (long i = 0; i < rounds; ++i) {
-      const auto start = watch::now();
-      engine::multiply(l, kind_of(sparse), x, y.data(), net.scratch());
-      least = std::min(least, since(start));
+  net.run(input, [&](const engine::layer& l, const float* x, float* out) {
+    if (l.pruned()) {
+      sk::buffer<float> y;
+      if (!y.allocate_zeroed(l.rows * l.pixels + 64)) return;
+      double least = 1e9;
+      for (long i = 0; i < rounds; ++i) {
+        const auto start = watch::now();
+        engine::multiply(l, kind_of(sparse), x, y.data(), net.scratch());
+        least = std::min(least, since(start));
+      }
+      total += least;
     }
-    total += least;
+    engine::multiply(l, kind_of(sparse), x, out, net.scratch());
   });
   return total;
 }
-/// Pruned layers that `tune` runs dense.
+/// Pruned layers that choose() has run dense.
 int sparsekit_network_dense_layers(void* handle) {
   int n = 0;
   for (const engine::layer& l : network_of(handle).layers()) {
-    n += l.pruned() && l.how == engine::sparse_form::dense ? 1 : 0;
+    n += l.pruned() && !l.chosen->sparse_for(l.pixels) ? 1 : 0;
   }
   return n;
 }

@@ -7,10 +7,9 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstdio>
-#include <limits>
 #include <optional>
+#include <sparsekit/choose/chosen_matrix.hpp>
 #include <sparsekit/sparsekit.hpp>
 #include <string>
 #include <utility>
@@ -21,33 +20,30 @@
 
 namespace engine {
 
-/// Which weights the pruned layers multiply with: skipping their zeros, or like any others.
-enum class weights_kind { sparse, dense };
-
-/// What a pruned layer skips its zeros with; dense where that is faster nevertheless.
-enum class sparse_form { packed, csr, dense };
+/// What a layer multiplies with: the form that sk::choose() took for it, or packed dense weights,
+/// zeros and all; those also with X and Y as pixels x features, which no network here has, only to
+/// compare.
+enum class weights_kind { chosen, dense, dense_interleaved };
 
 /// A 1x1 convolution, act(W X + b) or act(W X + b + y), with X and Y planar.
 struct layer {
-  std::string name;                              // of its output
-  sk::dense_view<const float> weights;           // as the model has them, zeros and all
-  sk::csr_matrix<float> sparse;                  // without the zeros
-  std::optional<sk::packed_matrix<float>> fast;  // the same, packed; empty where CSR as it is wins
-  sk::packed_dense<float> dense;                 // the weights packed, zeros and all
+  std::string name;                                // of its output
+  sk::dense_view<const float> weights;             // as the model has them, zeros and all
+  std::optional<sk::chosen_matrix<float>> chosen;  // of layers that have zeros
+  sk::packed_dense<float> dense;
   const float* bias = nullptr;
   index_t rows = 0, cols = 0, pixels = 0;
   activation act = activation::none;
   bool accumulates = false;
-  sparse_form how = sparse_form::csr;
 
-  double zeros() const {
-    return 1.0 - static_cast<double>(sparse.nnz()) /
-                     (static_cast<double>(rows) * static_cast<double>(cols));
-  }
-  bool pruned() const { return sparse.nnz() < rows * cols; }
+  bool pruned() const { return chosen.has_value(); }
+  double zeros() const { return pruned() ? chosen->statistics().zeros() : 0; }
 };
 
-/// Runs a layer once. In layer.cpp: its kernels take most of the time that a program like this compiles.
+// In layer.cpp: their kernels take most of the time that a program like this compiles.
+/// Packs the weights of a layer whose other members are set, for its number of pixels.
+sk::status pack(layer& l);
+/// Runs a layer once.
 void multiply(const layer& l, weights_kind kind, const float* x, float* y, sk::workspace& scratch);
 
 class network {
@@ -63,43 +59,17 @@ class network {
   const std::vector<layer>& layers() const { return layers_; }
   sk::workspace& scratch() { return scratch_; }
 
-  /// `input` is height x width x channels. `before(layer, x, y)` is called before each 1x1
-  /// convolution with its input and the place of its output.
-  template <class Before>
-  void run(const float* input, weights_kind kind, Before&& before) {
+  /// `input` is height x width x channels. multiply_layer(layer, x, y) runs each 1x1 convolution,
+  /// whose input is x and whose output y.
+  template <class Multiply>
+  void run(const float* input, Multiply&& multiply_layer) {
     const auto& shape = input_shape();
     transpose(shape[1] * shape[2], shape[3], input, buffer_of(graph_.input));
-    for (const step& s : steps_) run(s, kind, before);
+    for (const step& s : steps_) run_step(s, multiply_layer);
   }
   void run(const float* input, weights_kind kind) {
-    run(input, kind, [](const layer&, const float*, const float*) {});
-  }
-
-  /// Times each pruned layer in every form that it has, and keeps the fastest: what choose() does with
-  /// sk::measure, among the forms that are packed here anyway.
-  void tune() {
-    for (layer& l : layers_) {
-      if (!l.pruned()) continue;
-      const std::vector<float> x(static_cast<std::size_t>(l.cols * l.pixels), 1.f);
-      std::vector<float> y(static_cast<std::size_t>(l.rows * l.pixels));
-      sparse_form best = l.how;
-      double least = std::numeric_limits<double>::infinity();
-      for (int round = 0; round < 8; ++round) {
-        for (sparse_form f : {sparse_form::packed, sparse_form::csr, sparse_form::dense}) {
-          if (f == sparse_form::packed && !l.fast) continue;
-          l.how = f;
-          const auto start = std::chrono::steady_clock::now();
-          engine::multiply(l, weights_kind::sparse, x.data(), y.data(), scratch_);
-          const double time =
-              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-          if (time < least) {
-            least = time;
-            best = f;
-          }
-        }
-      }
-      l.how = best;
-    }
+    run(input,
+        [&](const layer& l, const float* x, float* y) { multiply(l, kind, x, y, scratch_); });
   }
 
   struct output {
@@ -135,8 +105,8 @@ class network {
 
   // ---- running --------------------------------------------------------------------------------
 
-  template <class Before>
-  void run(const step& s, weights_kind kind, Before&& before) {
+  template <class Multiply>
+  void run_step(const step& s, Multiply&& multiply_layer) {
     const operation& op = s.op;
     const float* in = buffer_of(op.inputs[0]);
     float* out = buffer_of(op.output);
@@ -147,8 +117,7 @@ class network {
         break;  // part of the convolutions that read it
       case op_kind::convolution:
         if (s.pointwise) {
-          before(layers_[s.layer], in, out);
-          multiply(layers_[s.layer], kind, in, out, scratch_);
+          multiply_layer(layers_[s.layer], in, out);
           break;
         }
         clear_padded(s.view, from[3]);
@@ -230,9 +199,8 @@ class network {
     for (const layer& l : layers_) {
       const sk::workspace_options options{.max_columns = l.pixels};
       if (auto s = scratch_.add(l.dense, options); !s) return s.message();
-      if (auto s = scratch_.add(l.sparse, options); !s) return s.message();
-      if (!l.fast) continue;
-      if (auto s = scratch_.add(*l.fast, options); !s) return s.message();
+      if (!l.pruned()) continue;
+      if (auto s = scratch_.add(*l.chosen, options); !s) return s.message();
     }
     return "";
   }
@@ -340,18 +308,7 @@ class network {
     const auto bias = bias_of(op, l.rows, l.bias);
     if (!bias) return bias.message();
     l.weights = {weights.values.data(), l.rows, l.cols};
-    if (auto status = sk::pack_dense(l.weights).get(l.dense); !status) return status.message();
-    if (auto status = sk::csr_matrix<float>::from_dense(l.weights).get(l.sparse); !status) {
-      return status.message();
-    }
-    // Packed weights want X re-laid. A layer of few entries a column and many pixels does little
-    // more than move X and Y: there CSR on X as it is wins.
-    if (l.pruned() && (l.sparse.nnz() >= 10 * l.cols || l.pixels < 1024)) {
-      auto packed = sk::pack(l.sparse, {.columns = {l.pixels}});
-      if (!packed) return packed.error().message();
-      l.fast.emplace(std::move(packed).value());
-      l.how = sparse_form::packed;
-    }
+    if (auto status = pack(l); !status) return status.message();
     const int addition = addition_after(op, i, u);
     if (addition >= 0) {
       // The other summand's buffer becomes the output's: the epilogue adds to what it holds.

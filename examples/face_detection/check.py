@@ -198,8 +198,14 @@ def check_synthetic(program, folder):
     dump.mkdir()
     x, expected = make_network(model)
     write_npy(data, (1, 12, 12, 3), x.values)
-    done = run(program, "--model", model, "--input", data, "--dump", dump)
+    table = folder / "table.csv"
+    done = run(program, "--model", model, "--input", data, "--dump", dump, "--table", table)
     check(done.returncode == 0, f"synthetic: exit code {done.returncode}: {done.stderr}")
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    check([r[0] for r in rows] == ["layer", "f", "g"], "synthetic: the layers in the table are not the pruned ones")
+    check(all(len(r) == 10 and len({len(t.split()) for t in r[7:]}) == 1 for r in rows[1:]),
+          "synthetic: rounds in the table differ in number")
+    table.unlink()
     check("total" in done.stdout and "f  " in done.stdout, "synthetic: no table")
     shape, values = read_npy(dump / "all.npy")
     check(shape == (1, 180, 2), f"synthetic: shape {shape}")

@@ -1,11 +1,13 @@
-// Finds faces with a pruned network, its zeros skipped, and shows what that saves layer by layer.
+// Finds faces with a pruned network, its zeros skipped where choose() says so, and shows layer by
+// layer what that saves and what choose() predicted.
 //
 // face_detection --model DIR -i FILE [-o FILE]: picture in (PPM or PNG), picture with boxes out.
 // face_detection --model DIR --input X.npy --dump DIR: raw input tensor in, raw outputs out (.npy).
+#include <array>
 #include <chrono>
 #include <cstdio>
+#include <iterator>
 #include <sparsekit/io/npy.hpp>
-#include <sparsekit/plan/candidates.hpp>
 #include <string>
 #include <vector>
 
@@ -20,16 +22,18 @@ using engine::index_t;
 using engine::weights_kind;
 
 struct options {
-  std::string model, picture, output = "face.ppm", input, dump;
+  std::string model, picture, output = "face.ppm", input, dump, table;
 };
 
 constexpr const char* usage =
-    "usage: face_detection --model DIR (-i PICTURE [-o PICTURE] | --input X.npy) [--dump DIR]\n"
+    "usage: face_detection --model DIR (-i PICTURE [-o PICTURE] | --input X.npy) [--dump DIR] "
+    "[--table FILE.csv]\n"
     "  --model DIR    folder with graph.txt and weights.safetensors (tools/convert_tflite.py)\n"
     "  -i FILE        picture, PPM or PNG\n"
     "  -o FILE        where the picture with the boxes goes (default face.ppm)\n"
     "  --input X.npy  the network's input tensor instead of a picture (then none is written)\n"
-    "  --dump DIR     write the network's raw outputs there, one .npy each\n";
+    "  --dump DIR     write the network's raw outputs there, one .npy each\n"
+    "  --table FILE.csv  write the table of pruned layers there, with the times of each round\n";
 
 /// Returns an error in one line, or "".
 std::string parse(int argc, char** argv, options& out) {
@@ -40,6 +44,7 @@ std::string parse(int argc, char** argv, options& out) {
                          : name == "-o"      ? &out.output
                          : name == "--input" ? &out.input
                          : name == "--dump"  ? &out.dump
+                         : name == "--table" ? &out.table
                                              : nullptr;
     if (value == nullptr) return "unknown option " + name + " (see --help)";
     if (++i == argc) return name + " needs a value";
@@ -69,85 +74,139 @@ double microseconds() {
   return std::chrono::duration<double, std::micro>(now).count();
 }
 
-struct timing {
-  double dense = 1e30, sparse = 1e30;
+constexpr weights_kind kinds[] = {weights_kind::chosen, weights_kind::dense,
+                                  weights_kind::dense_interleaved};
+constexpr std::size_t kind_count = std::size(kinds);
+
+/// Microseconds by kind of weights, of each round.
+struct rounds_by_kind {
+  std::vector<double> of[kind_count];
+  void add(std::size_t kind, double time) { of[kind].push_back(time); }
+  double least(std::size_t kind) const {
+    return *std::min_element(of[kind].begin(), of[kind].end());
+  }
 };
 
-/// The shorter of each over `rounds`, taken in turns so that both see the same machine.
-template <class Run>
-timing time_both(int rounds, Run&& run) {
-  timing best;
+/// A pruned layer, and how far what its chosen form gives is off what packed dense weights give.
+struct pruned_layer {
+  const engine::layer* layer;
+  float difference = 0;
+  rounds_by_kind times{};
+
+  sk::form form() const { return layer->chosen->form_for(layer->pixels); }
+  std::string form_text() const { return layer->chosen->candidates().find(form())->choice.text(); }
+};
+
+std::vector<pruned_layer> compare_layers(engine::network& net, const float* input) {
+  std::vector<pruned_layer> list;
+  net.run(input, [&](const engine::layer& l, const float* x, float* y) {
+    // What y holds before matters to layers that add to it.
+    std::vector<float> dense(y, y + l.rows * l.pixels);
+    engine::multiply(l, weights_kind::chosen, x, y, net.scratch());
+    if (!l.pruned()) return;
+    engine::multiply(l, weights_kind::dense, x, dense.data(), net.scratch());
+    pruned_layer p{&l};
+    for (std::size_t i = 0; i < dense.size(); ++i) {
+      p.difference = std::max(p.difference, std::abs(dense[i] - y[i]));
+    }
+    list.push_back(p);
+  });
+  return list;
+}
+
+struct network_times {
+  rounds_by_kind pruned, all;  ///< of the pruned layers together, of all operators
+};
+
+/// Times each pruned layer where it stands in the network, with its input as the operator before
+/// left it, by each kind of weights in turn.
+network_times time_network(int rounds, engine::network& net, const float* input,
+                           std::vector<pruned_layer>& layers) {
+  network_times t;
+  std::vector<float> x_interleaved, y_interleaved;
   for (int round = 0; round < rounds; ++round) {
-    for (weights_kind kind : {weights_kind::dense, weights_kind::sparse}) {
+    for (std::size_t k = 0; k < kind_count; ++k) {
+      double together = 0;
+      auto at = layers.begin();
+      const auto timed = [&](const engine::layer& l, const float* x, float* y) {
+        const double start = microseconds();
+        engine::multiply(l, kinds[k], x, y, net.scratch());
+        const double time = microseconds() - start;
+        at++->times.add(k, time);
+        together += time;
+      };
       const double start = microseconds();
-      run(kind);
-      double& time = kind == weights_kind::dense ? best.dense : best.sparse;
-      time = std::min(time, microseconds() - start);
+      net.run(input, [&](const engine::layer& l, const float* x, float* y) {
+        if (l.pruned() && kinds[k] != weights_kind::dense_interleaved) return timed(l, x, y);
+        if (l.pruned()) {
+          x_interleaved.resize(static_cast<std::size_t>(l.cols * l.pixels));
+          y_interleaved.resize(static_cast<std::size_t>(l.rows * l.pixels));
+          engine::transpose(l.cols, l.pixels, x, x_interleaved.data());
+          timed(l, x_interleaved.data(), y_interleaved.data());
+        }
+        engine::multiply(l, weights_kind::chosen, x, y, net.scratch());
+      });
+      t.all.add(k, microseconds() - start);  // interleaved, of no use
+      t.pruned.add(k, together);
     }
   }
-  return best;
+  return t;
 }
 
-/// What choose() would decide for a layer, by its cost model: the form and its predicted speed-up over dense.
-struct decision {
-  std::string form;
-  double speed_up = 1;
-};
-decision decide(const engine::layer& l) {
-  sk::pattern_statistics s;
-  const auto a = l.sparse.view();
-  if (!sk::count_pattern(a, l.pixels <= 3, s)) return {"?", 1};
-  const auto list = sk::candidates_of(s, {l.pixels}, sk::cost_model<float>::native());
-  const sk::candidate* best = list.begin();
-  for (const sk::candidate& c : list) best = c.us[0] < best->us[0] ? &c : best;
-  const sk::candidate* dense = list.find(sk::form::dense);
-  return {best->choice.text(), dense == nullptr ? 1 : dense->us[0] / best->us[0]};
-}
-
-/// Runs the network with a stop at every pruned layer, where both kinds of weights are timed on the
-/// same input and their results compared. Prints a line a layer and the total.
-void print_table(engine::network& net, const float* input) {
-  constexpr int rounds = 40;
-  std::printf("%-8s %-18s %7s %10s %10s %9s %12s  %s\n", "layer", "rows x cols x px", "zeros",
-              "dense us", "sparse us", "speed-up", "difference", "choose() predicts");
-  timing total{0, 0};
-  double zeros = 0, size = 0;
+/// Prints a line a pruned layer, and totals: what choose() took, what it predicted and what was
+/// measured, over dense weights in the layout of the network; of all layers together also over
+/// dense weights in their better layout.
+void print_table(const std::vector<pruned_layer>& layers, const network_times& t) {
+  std::printf("%-8s %-18s %7s %9s %9s %9s %9s %11s  %s\n", "layer", "rows x cols x px", "zeros",
+              "dense us", "chosen us", "predicted", "measured", "difference", "choose() takes");
+  double zeros = 0, size = 0, chosen_us = 0, dense_us = 0, better = 0;
   float worst = 0;
-  net.run(input, weights_kind::sparse, [&](const engine::layer& l, const float* x, const float* y) {
-    if (!l.pruned()) return;
-    // What y holds before matters to layers that add to it: each run starts from a copy.
-    const std::size_t count = static_cast<std::size_t>(l.rows * l.pixels);
-    const std::vector<float> before(y, y + count);
-    std::vector<float> dense = before, sparse = before, scratch = before;
-    engine::multiply(l, weights_kind::dense, x, dense.data(), net.scratch());
-    engine::multiply(l, weights_kind::sparse, x, sparse.data(), net.scratch());
-    float difference = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      difference = std::max(difference, std::abs(dense[i] - sparse[i]));
-    }
-    const timing t = time_both(rounds, [&](weights_kind kind) {
-      engine::multiply(l, kind, x, scratch.data(), net.scratch());
-    });
+  for (const pruned_layer& p : layers) {
+    const engine::layer& l = *p.layer;
+    const double chosen = p.times.least(0), dense = p.times.least(1);
     const std::string shape =
         std::to_string(l.rows) + " x " + std::to_string(l.cols) + " x " + std::to_string(l.pixels);
-    const decision d = decide(l);
-    std::printf("%-8s %-18s %6.1f%% %10.1f %10.1f %8.2fx %12.1e  %s %.2fx\n", l.name.c_str(),
-                shape.c_str(), 100 * l.zeros(), t.dense, t.sparse, t.dense / t.sparse,
-                static_cast<double>(difference), d.form.c_str(), d.speed_up);
-    total.dense += t.dense;
-    total.sparse += t.sparse;
+    std::printf("%-8s %-18s %6.1f%% %9.1f %9.1f %8.2fx %8.2fx %11.1e  %s\n", l.name.c_str(),
+                shape.c_str(), 100 * l.zeros(), dense, chosen,
+                l.chosen->predicted_speedup(l.pixels), dense / chosen,
+                static_cast<double>(p.difference), p.form_text().c_str());
+    chosen_us += l.chosen->microseconds(p.form(), l.pixels);
+    dense_us += l.chosen->microseconds(sk::form::dense, l.pixels);
     const double elements = static_cast<double>(l.rows * l.cols);
     zeros += l.zeros() * elements;
     size += elements;
-    worst = std::max(worst, difference);
-  });
-  if (size == 0) return;
-  std::printf("%-8s %-18s %6.1f%% %10.1f %10.1f %8.2fx %12.1e\n", "total", "pruned layers",
-              100 * zeros / size, total.dense, total.sparse, total.dense / total.sparse,
+    better += std::min(dense, p.times.least(2));
+    worst = std::max(worst, p.difference);
+  }
+  const double chosen = t.pruned.least(0), dense = t.pruned.least(1);
+  std::printf("%-8s %-18s %6.1f%% %9.1f %9.1f %8.2fx %8.2fx %11.1e\n", "total", "in network order",
+              100 * zeros / size, dense, chosen, dense_us / chosen_us, dense / chosen,
               static_cast<double>(worst));
-  const timing whole = time_both(rounds, [&](weights_kind kind) { net.run(input, kind); });
-  std::printf("%-8s %-18s %7s %10.1f %10.1f %8.2fx\n", "network", "all operators", "", whole.dense,
-              whole.sparse, whole.dense / whole.sparse);
+  std::printf("%-8s %-18s %7s %9.1f %9.1f %9s %8.2fx\n", "", "dense's best layout", "", better,
+              chosen, "", better / chosen);
+  std::printf("%-8s %-18s %7s %9.1f %9.1f %9s %8.2fx\n", "network", "all operators", "",
+              t.all.least(1), t.all.least(0), "", t.all.least(1) / t.all.least(0));
+}
+
+/// The same as CSV, with the times of all rounds in one field, blanks between them.
+bool write_table(const std::string& path, const std::vector<pruned_layer>& layers) {
+  std::FILE* file = std::fopen(path.c_str(), "w");
+  if (file == nullptr) return false;
+  std::fputs("layer,rows,cols,pixels,zeros,form,predicted,chosen us,dense us,dense interleaved us",
+             file);
+  for (const pruned_layer& p : layers) {
+    const engine::layer& l = *p.layer;
+    std::fprintf(file, "\n%s,%ld,%ld,%ld,%.4f,%s,%.4f", l.name.c_str(), static_cast<long>(l.rows),
+                 static_cast<long>(l.cols), static_cast<long>(l.pixels), l.zeros(),
+                 p.form_text().c_str(), l.chosen->predicted_speedup(l.pixels));
+    for (const auto& rounds : p.times.of) {
+      for (std::size_t i = 0; i < rounds.size(); ++i) {
+        std::fprintf(file, "%c%.2f", i == 0 ? ',' : ' ', rounds[i]);
+      }
+    }
+  }
+  std::fputs("\n", file);
+  return std::fclose(file) == 0;
 }
 
 const engine::network::output* find_output(const std::vector<engine::network::output>& outputs,
@@ -189,8 +248,11 @@ int run(const options& o) {
   const bool detects = logits != nullptr && boxes != nullptr;
   if (!detects && o.dump.empty()) return fail(o.model + ": not the face detection network");
 
-  print_table(net, input.data());
-  net.run(input.data(), weights_kind::sparse);
+  std::vector<pruned_layer> layers = compare_layers(net, input.data());
+  if (!layers.empty()) print_table(layers, time_network(40, net, input.data(), layers));
+  if (!o.table.empty() && !write_table(o.table, layers))
+    return fail(o.table + ": cannot be written");
+  net.run(input.data(), weights_kind::chosen);
   if (detects) {
     // Without a picture, boxes are told in pixels of the network's input.
     const double width = static_cast<double>(o.input.empty() ? picture.width : shape[2]);
