@@ -19,6 +19,7 @@ struct options {
   std::string type;
   std::uint64_t seed = 7;
   double budget = 4000;
+  double most_work = 1e300;  ///< rows times columns of W times columns of X: more is left out
   double calibrate = 0;
   int part = 0, parts = 1;
   std::string calibration;

@@ -9,6 +9,7 @@
 #include <sparsekit/choose/calibrate.hpp>
 
 #include "choices.hpp"
+#include "rounds.hpp"
 
 namespace choose_benchmark {
 namespace {
@@ -20,7 +21,8 @@ struct outcome {
   double zeros;
   sk::form chosen, fastest;
   double chosen_us, fastest_us, dense_us;
-  double decide_us, pack_us;  ///< looking at the pattern and predicting; packing what was chosen
+  double decide_us, pack_us;   ///< looking at the pattern and predicting; packing what was chosen
+  interval off, over_dense{};  ///< of chosen over fastest, and over dense
   double ratio() const { return chosen_us / fastest_us; }
 };
 
@@ -61,6 +63,9 @@ void run(const options& o, const named_matrix& m, const sk::cost_model<T>& model
   };
   static const std::vector<index_t> usual = {1, 2, 8, 32, 100, 512};
   for (const index_t n : m.columns.empty() ? usual : m.columns) {
+    if (static_cast<double>(a.rows()) * static_cast<double>(a.cols()) * static_cast<double>(n) >
+        o.most_work)
+      continue;
     const sk::column_counts columns{n};
     sk::candidate_list considered;
     sk::form chosen{};
@@ -91,35 +96,42 @@ void run(const options& o, const named_matrix& m, const sk::cost_model<T>& model
       pack(forms, c);
       all.add(c.choice.kind);
     }
-    std::array<double, sk::form_count> us{};
-    outcome r{m.name, m.group, a.rows(), a.cols(), n, stats.zeros(), chosen, chosen, 0, 0, 0,
-              decide_us, pack_us};
+    form_rounds rounds;
+    outcome r{m.name, m.group, a.rows(), a.cols(), n,         stats.zeros(), chosen,
+              chosen, 0,       0,        0,        decide_us, pack_us,       {}};
     for (int attempt = 0; attempt < 2; ++attempt) {
-      const sk::timing_options timing{.budget_us = o.budget * (attempt == 0 ? 1 : 4), .seed = o.seed};
-      if (auto s = sk::time_forms(forms, a.shape, all, n, timing, us); !s) std::abort();
-      r.chosen_us = r.fastest_us = us[static_cast<std::size_t>(chosen)];
+      rounds = time_with_rounds(forms, a.shape, all, n, o.budget * (attempt == 0 ? 1 : 4), o.seed);
+      r.chosen_us = r.fastest_us = rounds.time(chosen);
       r.fastest = chosen;
       for (const sk::candidate& c : list) {
-        const double t = us[static_cast<std::size_t>(c.choice.kind)];
+        const double t = rounds.time(c.choice.kind);
         if (t < r.fastest_us) {
           r.fastest_us = t;
           r.fastest = c.choice.kind;
         }
       }
-      r.dense_us = us[0];
+      r.off = rounds.ratio(chosen, r.fastest);
+      if (rounds.has(sk::form::dense)) {
+        r.dense_us = rounds.time(sk::form::dense);
+        r.over_dense = rounds.ratio(chosen, sk::form::dense);
+      }
       if (r.ratio() <= 1.05) break;
     }
     out.push_back(r);
     if (csv != nullptr) {
-      std::fprintf(csv, "%s,%s,%ld,%ld,%.4f,%ld,%s,%s,%.4f,%.2f,%.2f", m.group.c_str(), m.name.c_str(),
-                   static_cast<long>(r.rows), static_cast<long>(r.cols), r.zeros, static_cast<long>(n),
-                   sk::name_of(r.chosen), sk::name_of(r.fastest), r.ratio(), r.decide_us, r.pack_us);
+      std::fprintf(csv, "%s,%s,%ld,%ld,%.4f,%ld,%s,%s,%.4f,%.2f,%.2f,%zu,%.4f,%.4f,%.4f,%.4f",
+                   m.group.c_str(), m.name.c_str(), static_cast<long>(r.rows),
+                   static_cast<long>(r.cols), r.zeros, static_cast<long>(n), sk::name_of(r.chosen),
+                   sk::name_of(r.fastest), r.ratio(), r.decide_us, r.pack_us,
+                   rounds.of(chosen).size(), r.off.low, r.off.high, r.over_dense.low,
+                   r.over_dense.high);
       for (int f = 0; f < sk::form_count; ++f) {
         const sk::candidate* c = list.find(static_cast<sk::form>(f));
         if (c == nullptr) {
-          std::fprintf(csv, ",,");
+          std::fprintf(csv, ",,,");
         } else {
-          std::fprintf(csv, ",%.3f,%.3f", us[static_cast<std::size_t>(f)], c->us[0]);
+          const sk::form k = c->choice.kind;
+          std::fprintf(csv, ",%.3f,%.3f,%.3f", rounds.time(k), rounds.median(k), c->us[0]);
         }
       }
       std::fprintf(csv, "\n");
@@ -188,10 +200,13 @@ void check_choices(const options& o, const std::vector<named_matrix>& matrices, 
   const auto model = c == nullptr ? sk::cost_model<T>::native() : sk::cost_model<T>(c->constants<T>());
   std::FILE* csv = o.csv.empty() ? nullptr : std::fopen(o.csv.c_str(), "w");
   if (csv != nullptr) {
-    std::fprintf(csv, "group,matrix,rows,cols,zeros,columns,chosen,fastest,ratio,decide_us,pack_us");
+    std::fprintf(csv,
+                 "group,matrix,rows,cols,zeros,columns,chosen,fastest,ratio,decide_us,pack_us,"
+                 "rounds,ratio_low,ratio_high,"
+                 "over_dense_low,over_dense_high");
     for (int f = 0; f < sk::form_count; ++f) {
       const char* name = sk::name_of(static_cast<sk::form>(f));
-      std::fprintf(csv, ",%s us,%s predicted", name, name);
+      std::fprintf(csv, ",%s us,%s median,%s predicted", name, name, name);
     }
     std::fprintf(csv, "\n");
   }

@@ -1,13 +1,15 @@
 // How often choose() is right: for many matrices and column counts, all candidates are packed and
 // timed, turn and turn about, and what choose() takes by its model is compared with the fastest.
 // The candidates are those of the whole pattern; choose() itself decides by samples of it.
+// tools/scoreboard.py runs all of this.
 //
 // usage: sparsekit_choose_benchmark [--random COUNT] [--dlmc FOLDER] [--network FOLDER]...
 //                                   [--type f32|f64|bf16|f16|s8] [--seed S] [--budget MICROSECONDS]
 //                                   [--calibration FILE] [--csv FILE]
 //                                   [--part I/N]: each N-th matrix only, from the I-th: in pieces
+//                                   [--most WORK]: nothing of more multiply-adds, counting zeros
 //        sparsekit_choose_benchmark --crossover FILE.csv [--type TYPE] [--budget MICROSECONDS]
-//                                   [--calibration FILE]
+//                                   [--calibration FILE] [--most WORK]
 //        sparsekit_choose_benchmark --calibrate SECONDS [--type T] [--seed S]
 //                                   prints a calibration of this machine: f32 and f64, or type T
 //
@@ -70,6 +72,8 @@ int main(int argc, char** argv) {
       o.seed = std::strtoull(value, nullptr, 10);
     } else if (word == "--budget") {
       o.budget = std::atof(value);
+    } else if (word == "--most") {
+      o.most_work = std::atof(value);
     } else if (word == "--calibrate") {
       o.calibrate = std::atof(value);
     } else if (word == "--calibration") {
@@ -116,7 +120,9 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "%s cannot be written\n", o.crossover.c_str());
       return 1;
     }
-    std::fprintf(out, "type,rows,cols,columns,zeros,form,dense_us,sparse_us,measured,predicted\n");
+    std::fprintf(out,
+                 "type,rows,cols,columns,zeros,form,dense_us,sparse_us,measured,predicted,rounds,"
+                 "measured_low,measured_high\n");
     for (const char* type : {"f32", "f64", "bf16", "f16", "s8"}) {
       if (!o.type.empty() && o.type != type) continue;
       with_type(type, [&]<class T>(T*) { add_crossover<T>(o, type, c, out); });

@@ -54,14 +54,24 @@ std::vector<named_matrix> generated(int count, std::uint64_t seed) {
       g.pattern = sk::sample_pattern::blocks;
       g.shared = {index_t{1} << random.below(5), index_t{1} << random.below(5)};
       group = "blocks";
+    } else if (kind == 5) {
+      g.pattern = sk::sample_pattern::structured;
+      g.zeros = std::max(g.zeros, 0.1);
+      g.by_rows = 0.5 * static_cast<double>(random.below(3));
+      if (random.below(2) == 0) g.zeros_left = levels[random.below(std::size(levels))];
+      group = "removed channels";
     } else if (kind == 6) {
       g.pattern = sk::sample_pattern::uneven;
       group = "uneven";
     }
-    char name[96];
-    std::snprintf(name, sizeof name, "%s-%dx%d-%ldx%ld-%.2f", group.c_str(), static_cast<int>(g.shared.rows),
-                  static_cast<int>(g.shared.cols), static_cast<long>(g.shape.rows),
-                  static_cast<long>(g.shape.cols), g.zeros);
+    char name[128];
+    const int size =
+        std::snprintf(name, sizeof name, "%s-%dx%d-%ldx%ld-%.2f", group.c_str(),
+                      static_cast<int>(g.shared.rows), static_cast<int>(g.shared.cols),
+                      static_cast<long>(g.shape.rows), static_cast<long>(g.shape.cols), g.zeros);
+    if (kind == 5)
+      std::snprintf(name + size, sizeof name - static_cast<std::size_t>(size), "-%.1f-%.2f",
+                    g.by_rows, g.zeros_left);
     list.push_back({name, group, sk::make_sample<float>(g).value(), {}});
   }
   return list;

@@ -61,6 +61,8 @@ sample random_sample(sample_random& random, index_t most_elements) {
                 one_to_16[width + random.below(5 - width)]};
   } else if (pick < 0.95) {
     g.pattern = sample_pattern::structured;
+    g.by_rows = 0.5 * static_cast<double>(random.below(3));
+    if (random.below(2) == 0) g.zeros_left = 0.9 * random.uniform();
   } else {
     g.pattern = sample_pattern::band;
     g.zeros = std::max(g.zeros, 0.9);

@@ -22,6 +22,9 @@ struct sample {
   double zeros = 0.5;
   block_shape shared{1, 1};
   std::uint64_t seed = 1;
+  // Of removed rows and columns, whose share `zeros` then is:
+  double by_rows = 0.5;   ///< how much of the removing rows do: 0, columns alone; 1, rows alone
+  double zeros_left = 0;  ///< of zeros scattered in what is left
 };
 
 SPARSEKIT_EXEC_BEGIN_IN_V0
@@ -52,9 +55,9 @@ inline bool sample_entry(const sample& g, index_t r, index_t c) {
     case sample_pattern::scattered: return chance(r, c) >= g.zeros;
     case sample_pattern::blocks: return chance(r / g.shared.rows, c / g.shared.cols) >= g.zeros;
     case sample_pattern::structured: {
-      // Half of the zeros by rows, half by columns.
-      const double each = 1 - std::sqrt(1 - g.zeros);
-      return chance(r, -1) >= each && chance(-1, c) >= each;
+      const double rows = 1 - std::pow(1 - g.zeros, g.by_rows);
+      const double columns = 1 - std::pow(1 - g.zeros, 1 - g.by_rows);
+      return chance(r, -1) >= rows && chance(-1, c) >= columns && chance(r, c) >= g.zeros_left;
     }
     case sample_pattern::groups: {
       // The n places of a group with the highest numbers.
