@@ -54,6 +54,21 @@ def summarise(cell, dense_names):
     return ours[mine], mine, others.get(rival, math.nan), rival
 
 
+def share_text(hits, count):
+    """A share with its 95 % confidence interval, Wilson's, which holds near 0 and 1 as well."""
+    z = 1.96
+    centre = (hits + z * z / 2) / (count + z * z)
+    half = z * math.sqrt(hits * (count - hits) / count + z * z / 4) / (count + z * z)
+    return f"{100 * hits / count:.1f} % ({100 * max(centre - half, 0):.0f} to {100 * min(centre + half, 1):.0f})"
+
+
+def median_interval(values):
+    """The median of paired rounds, and its 95 % confidence interval by the sign test."""
+    values = sorted(values)
+    rank = max(0, math.floor((len(values) - 1.96 * math.sqrt(len(values))) / 2))
+    return values[len(values) // 2], values[rank], values[-1 - rank]
+
+
 def break_even(points):
     """Zeros at which the speed-up crosses 1, linear between measured points in log speed-up."""
     points = sorted(points)
@@ -108,22 +123,34 @@ def crossover_section(folder, out, prefix=""):
     if not path.exists():
         return []
     series = collections.defaultdict(lambda: ([], []))
+    bounds = collections.defaultdict(lambda: ([], []))
     with open(path, newline="") as file:
         for row in csv.DictReader(file):
-            measured, predicted = series[row["type"], int(row["rows"]), int(row["cols"]), int(row["columns"])]
-            measured.append((float(row["zeros"]), float(row["measured"])))
-            predicted.append((float(row["zeros"]), float(row["predicted"])))
+            key = row["type"], int(row["rows"]), int(row["cols"]), int(row["columns"])
+            for points, name in zip(series[key], ("measured", "predicted")):
+                points.append((float(row["zeros"]), float(row[name])))
+            if "measured_low" in row:  # the faster sparse is, the earlier it pays
+                for points, name in zip(bounds[key], ("measured_high", "measured_low")):
+                    points.append((float(row["zeros"]), float(row[name])))
     facts = json.loads((folder / f"{prefix}choose-machine.json").read_text())
     counts = sorted({key[3] for key in series})
     kinds = sorted({key[:3] for key in series})
     text = ["## Where sparse begins to pay" + facts.get("where", ""), "",
             "Scattered zeros; the share of them from which the fastest sparse form beats sparsekit's packed dense "
             "code, **measured / predicted** by the cost model of `choose`; \"below 0 %\": even full weights are faster as "
-            "quads or a bitmask. " + facts["machine"] + " " + facts["conditions"] + " By `sparsekit_choose_benchmark --crossover FILE.csv`.", "",
+            "quads or a bitmask" + ("; in parentheses the 95 % confidence interval" if bounds else "") + ". " + facts["machine"] + " " + facts["conditions"] + " By `sparsekit_choose_benchmark --crossover FILE.csv`.", "",
             "| columns of X | " + " | ".join(f"{t} {m} x {k}" for t, m, k in kinds) + " |",
             "|---" * (len(kinds) + 1) + "|"]
     for n in counts:
-        cells = [" / ".join(break_even(p) for p in series[kind + (n,)]) for kind in kinds]
+        cells = []
+        for key in (kind + (n,) for kind in kinds):
+            if key not in series:
+                cells.append("")
+                continue
+            measured, predicted = (break_even(p) for p in series[key])
+            if key in bounds:
+                measured += " (" + " to ".join(break_even(p).removesuffix(" %") for p in bounds[key]) + ")"
+            cells.append(f"{measured} / {predicted}")
         text.append(f"| {n} | " + " | ".join(cells) + " |")
     width, height, left, right, top, bottom = 640, 360, 56, 190, 36, 44
     number = lambda points: _number(break_even(points))
@@ -143,7 +170,7 @@ def crossover_section(folder, out, prefix=""):
         kinds = [max((k for k in kinds if k[0] == t), key=lambda k: k[1] * k[2]) for t in dict.fromkeys(k[0] for k in kinds)]
     for place, (kind, colour) in enumerate(zip(kinds, COLOURS)):
         for which, dash in ((0, ""), (1, ' stroke-dasharray="5 4"')):
-            line = [at(i, number(series[kind + (n,)][which])) for i, n in enumerate(counts)]
+            line = [at(i, number(series[kind + (n,)][which])) for i, n in enumerate(counts) if kind + (n,) in series]
             svg.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2"{dash} '
                        f'points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in line)}"/>')
         svg.append(f'<text x="{width - right + 8}" y="{top + 16 * (place + 1)}" fill="{colour}">'
@@ -186,7 +213,7 @@ def repeated_choices(folder):
 
 def choose_section(folder, prefix=""):
     """How often choose() is right, from the CSV of benchmarks/choose/main.cpp. [] without data."""
-    text, losing, notes = [], [], []
+    text, losing, behind, notes = [], [], [], []
     for path in sorted(folder.glob(f"{prefix}choose-*.csv")):
         groups = collections.defaultdict(list)
         cheaper, over_dense = [], []
@@ -197,35 +224,85 @@ def choose_section(folder, prefix=""):
                 if fastest < 2:
                     continue
                 groups[row["group"]].append(ratio)
-                groups[f"N = {row['columns']}"].append(ratio)
+                if row["columns"] in ("1", "2", "8", "32", "100", "512"):  # layers of networks have other numbers
+                    groups[f"N = {row['columns']}"].append(ratio)
                 groups["all"].append(ratio)
                 if row.get("decide_us"):
                     cheaper.append(float(row["decide_us"]) < float(row["pack_us"]))
+                case = f"{path.stem.removeprefix(prefix + 'choose-')}: {row['matrix']} x {row['columns']}: {row['chosen']}"
+                between = lambda name: (f" ({float(row[name + '_low']):.2f} to {float(row[name + '_high']):.2f})"
+                                        if name + "_low" in row else "")
                 if row["dense us"]:
-                    over_dense.append(float(row[row["chosen"] + " us"]) / float(row["dense us"]))
-                if ratio > 1.15:
-                    losing.append((ratio, f"{path.stem}: {row['matrix']}, {row['columns']} columns: {row['chosen']} "
-                                          f"taken, {row['fastest']} is {ratio:.2f}x faster"))
+                    slower = float(row[row["chosen"] + " us"]) / float(row["dense us"])
+                    over_dense.append(slower)
+                    if slower > 1.05:
+                        behind.append((slower, f"{case}, {slower:.2f}x{between('over_dense')} the time of dense"))
+                if ratio > 1.05:
+                    losing.append((ratio, f"{case}, {ratio:.2f}x{between('ratio')} the time of {row['fastest']}"))
         for name, ratios in sorted(groups.items(), key=lambda g: (g[0].startswith("N = "), len(g[0]), g[0])):
-            share = lambda limit: f"{100 * sum(r <= limit for r in ratios) / len(ratios):.1f} %"
+            share = lambda limit: share_text(sum(r <= limit for r in ratios), len(ratios))
             text.append(f"| {path.stem} | {name} | {len(ratios)} | {share(1.05)} | {share(1.15)} | {max(ratios):.2f}x |")
         if cheaper:
             notes.append(f"{path.stem}: deciding takes less than packing what was taken in "
                          f"{100 * sum(cheaper) / len(cheaper):.1f} % of cases; more than 5 % slower than dense: "
-                         f"{sum(r > 1.05 for r in over_dense)} cases, at worst {max(over_dense):.2f}x.")
+                         f"{sum(r > 1.05 for r in over_dense)} cases, at worst {max(over_dense, default=1):.2f}x.")
     if not text:
         return []
     facts = json.loads((folder / f"{prefix}choose-machine.json").read_text())
     head = ["## How often choose() is right" + facts.get("where", ""), "",
             "By its model, without timing: cases of at least 2 us in which what it takes is within 5 % (15 %) of the "
-            "fastest candidate, dense included, timed in turn; those more than 5 % off are timed again. The aim: 95 % within "
-            "5 %, none more than 15 % off. " + (facts["machine"] + " " + facts["conditions"] if prefix else
+            "fastest candidate, dense included, timed in turn; those more than 5 % off are timed again. Shares have their 95 % "
+            "confidence interval in parentheses, as if cases were independent. The aim: 95 % within 5 %, none more than 15 % off. " + (facts["machine"] + " " + facts["conditions"] if prefix else
                                                 "Conditions as above."), "",
             "| data | group | cases | within 5 % | within 15 % | worst |", "|---|---|---|---|---|---|"]
     tail = [line for note in notes for line in ("", note)]
-    tail += ([] if prefix else repeated_choices(folder)) + ["", "Cases more than 15 % off, the worst first:", ""]
-    tail += [f"- {line}" for _, line in sorted(losing, reverse=True)] or ["- none"]
+    tail += ([] if prefix else repeated_choices(folder))
+    # Folded up, since they are many. Intervals are of the median over rounds, the figures before them of the least times.
+    for title, cases in (("more than 5 % off the fastest", losing), ("more than 5 % slower than dense", behind)):
+        tail += ["", f"<details><summary>The {len(cases)} cases {title}, the worst first</summary>", ""]
+        tail += [f"- {line}" for _, line in sorted(cases, reverse=True)] + ["", "</details>"]
     return head + text + tail + [""]
+
+
+def layers_section(folder, prefix=""):
+    """Pruned layers by what choose() takes, from the tables of examples/face_detection. [] without data."""
+    text, details = [], []
+    for path in sorted(folder.glob(f"{prefix}layers-*.csv")):
+        network = path.stem.removeprefix(f"{prefix}layers-")
+        rounds = {"chosen us": [], "dense us": [], "dense interleaved us": []}  # of each layer a list
+        predicted = measured = 0
+        lines = ["| layer | zeros | choose() takes | predicted | measured |", "|---|---|---|---|---|"]
+        for row in rows_of(path):
+            for name, list_of in rounds.items():
+                list_of.append([float(t) for t in row[name].split()])
+            chosen, dense = rounds["chosen us"][-1], rounds["dense us"][-1]
+            middle, low, high = median_interval([d / c for c, d in zip(chosen, dense)])
+            lines.append(f"| {row['layer']}, {row['rows']} x {row['cols']} x {row['pixels']} | {100 * float(row['zeros']):.0f} % | "
+                         f"{row['form']} | {float(row['predicted']):.2f} | {middle:.2f} ({low:.2f} to {high:.2f}) |")
+            predicted += min(dense) / float(row["predicted"])
+            measured += min(dense)
+        sums = {name: [sum(t) for t in zip(*lists)] for name, lists in rounds.items()}
+        # Of each layer the layout that is faster.
+        better = [sum(t) for t in zip(*(min(pair, key=min) for pair in zip(rounds["dense us"], rounds["dense interleaved us"])))]
+        over = lambda dense: "{:.2f} ({:.2f} to {:.2f})".format(*median_interval([d / c for c, d in zip(sums["chosen us"], dense)]))
+        text.append(f"| {network} | {len(lines) - 2} | {min(sums['chosen us']) / 1e3:.2f} ms | {measured / predicted:.2f} | "
+                    f"{over(sums['dense us'])} | {over(better)} |")
+        details += ["", f"<details><summary>{network}, layer by layer</summary>", ""] + lines + ["", "</details>"]
+    if not text:
+        return []
+    facts = json.loads((folder / f"{prefix}choose-machine.json").read_text())
+    return ["## Pruned layers through choose()" + facts.get("where", ""), "",
+            facts["machine"] + " " + facts["conditions"], "",
+            "Each where it stands in its network, in network order, bias, addition and activation fused: the speed-up over "
+            "packed dense weights, the median over rounds with its 95 % confidence interval. Aims over dense weights in their "
+            "better layout: 1.7 (face), 2.2 (pose).", "",
+            "| network | layers | together | predicted | over dense in the same layout | over dense, each layer in its better layout |",
+            "|---|---|---|---|---|---|"] + text + details + [""]
+
+
+def scoreboard(folder, out, prefix=""):
+    """What tools/scoreboard.py measures."""
+    return (crossover_section(folder, out, prefix) + choose_section(folder, prefix) + layers_section(folder, prefix))
 
 
 def networks_section(folder):
@@ -842,9 +919,7 @@ def main():
     text += recommendation_section(root) + structured_section(args.data)
     text += gemv_section(args.data)
     text += spmv_section(args.data, "avx512-") + spmv_section(args.data)
-    text += choose_section(args.data, "avx512-")
-    text += crossover_section(args.data, args.out, "avx512-")
-    text += crossover_section(args.data, args.out) + choose_section(args.data)
+    text += scoreboard(args.data, args.out, "avx512-") + scoreboard(args.data, args.out)
     text += networks_section(args.data) + packing_section(args.data) + NEON_SECTION
     text += ["## Reproduce", "", machine["reproduce"], ""]
     args.out.write_text("\n".join(text))
