@@ -229,7 +229,8 @@ def choose_section(folder, prefix=""):
                 groups["all"].append(ratio)
                 if row.get("decide_us"):
                     cheaper.append(float(row["decide_us"]) < float(row["pack_us"]))
-                case = f"{path.stem.removeprefix(prefix + 'choose-')}: {row['matrix']} x {row['columns']}: {row['chosen']}"
+                case = (f"{path.stem.removeprefix(prefix + 'choose-')}: {row['matrix']}, {100 * float(row['zeros']):.0f} % zeros, "
+                        f"x {row['columns']}: {row['chosen']}")
                 between = lambda name: (f" ({float(row[name + '_low']):.2f} to {float(row[name + '_high']):.2f})"
                                         if name + "_low" in row else "")
                 if row["dense us"]:

@@ -2,6 +2,7 @@
 // calibrations.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <tuple>
@@ -101,6 +102,18 @@ TEST_CASE("structure is found and becomes a candidate") {
   CHECK(blocks.find(sk::form::bsr)->bytes < 128 * 256 * 4 / 2);
   const sk::candidate_list removed = list({sk::sample_pattern::structured, {128, 256}, 0.7, {1, 1}, 3});
   CHECK(removed.find(sk::form::structured) != nullptr);
+  // Columns alone, or rows alone, and half of what is left.
+  for (const double by_rows : {0.0, 1.0}) {
+    const sk::pattern_statistics s =
+        statistics(sk::make_sample<float>(
+                       {sk::sample_pattern::structured, {256, 256}, 0.5, {1, 1}, 3, by_rows, 0.5})
+                       .value());
+    CHECK((s.kept_rows == 256) == (by_rows == 0));
+    CHECK((s.kept_columns == 256) == (by_rows == 1));
+    const double kept = static_cast<double>(std::min(s.kept_rows, s.kept_columns));
+    CHECK(kept == doctest::Approx(128).epsilon(0.15));
+    CHECK(static_cast<double>(s.nnz) == doctest::Approx(kept * 128).epsilon(0.1));
+  }
   const sk::candidate_list full = list({sk::sample_pattern::scattered, {128, 256}, 0, {1, 1}, 3});
   CHECK(full.find(sk::form::structured) == nullptr);
   CHECK(full.find(sk::form::nm) == nullptr);
