@@ -13,9 +13,10 @@ usage: scoreboard.py [--build DIR] [--dlmc DIR] [--network MODEL_FOLDER]... [--t
   --prefix P      put before the name of each CSV: the figures of one machine beside those of another
   --out DIR       default docs/data: then tools/performance_report.py writes docs/performance.md anew;
                   elsewhere the report is DIR/scoreboard.md
-  --quick         small matrices and little time, some two minutes: shows that all works; the figures are worthless
+  --quick         small matrices and little time, one to two minutes: shows that all works; the figures are worthless
 
-Hours, else; nothing else should run. Each type can be run alone (--types), with the same prefix.
+Hours, else; nothing else should run. Types can be run one by one (--types), with the same prefix; break-evens are
+measured when all are.
 """
 import argparse
 import datetime
@@ -38,7 +39,7 @@ def run(*command):
     subprocess.run([str(c) for c in command], check=True)
 
 
-def machine_facts(build, quick):
+def machine_facts(build, prefix, quick):
     """Where and how it was measured, as the report says it."""
     try:
         text = pathlib.Path("/proc/cpuinfo").read_text()
@@ -55,7 +56,7 @@ def machine_facts(build, quick):
         "conditions": f"{datetime.date.today()}; the load of the machine was {os.getloadavg()[0]:.1f} when it began. "
                       "Forms in turn, the least time but one of many rounds, at least six."
                       + (" QUICK: these figures are worthless." if quick else ""),
-        "where": "",
+        "where": f" ({prefix.rstrip('-').upper().replace('AVX5', 'AVX-5')})" if prefix else "",
     }
 
 
@@ -73,11 +74,14 @@ def main():
     args = parser.parse_args()
     if unknown := set(args.types) - set(TYPES):
         parser.error(f"--types: {', '.join(sorted(unknown))}: not of {', '.join(TYPES)}")
+    for folder in args.network:
+        if not list(folder.glob("input_*.npy")):
+            parser.error(f"{folder}: no input_*.npy")
     in_docs = args.out.resolve() == (root / "docs" / "data").resolve()
     if args.quick and in_docs:
         parser.error("--quick: its figures are worthless; give another --out")
     args.out.mkdir(parents=True, exist_ok=True)
-    facts = machine_facts(args.build, args.quick)
+    facts = machine_facts(args.build, args.prefix, args.quick)
 
     run("cmake", "--build", args.build, "--target", "sparsekit_choose_benchmark",
         *(["face_detection"] if args.network else []))
@@ -93,7 +97,7 @@ def main():
 
     for kind in args.types:
         run(benchmark, "--type", kind, *sources, *limits, "--csv", csv(f"choose-{kind}"))
-    if tuple(args.types) == TYPES:  # its file holds all types
+    if set(args.types) == set(TYPES):  # one file holds them all
         run(benchmark, "--crossover", csv("crossover"), *limits)
     for folder in args.network:
         with tempfile.TemporaryDirectory() as outputs:
