@@ -102,7 +102,9 @@ inline const char* type_name<float> = "f32";
 template <>
 inline const char* type_name<double> = "f64";
 
-/// The kernel whose tile is words of four s8 takes no other weights.
-constexpr bool has_kernel_for_halves(std::string_view tile) { return tile != "words"; }
+/// The kernels whose tiles are words of four s8 take no other weights.
+constexpr bool has_kernel_for_halves(std::string_view tile) {
+  return tile != "words" && tile != "pairs";
+}
 
 }  // namespace sparsekit_test

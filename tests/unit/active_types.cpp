@@ -215,21 +215,21 @@ TEST_CASE_TEMPLATE("the search for active elements, beside one element at a time
       for (index_t i = 0; i < n; ++i)
         x[i] = special[at(random.below(static_cast<index_t>(special.size())))];
       x.freeze();
-      sk::active_set<T> fast(n);
-      sk::active_set<T> slow(n);
+      sk::active_set<T> found(n);
+      sk::active_set<T> expected(n);
       const auto same = [&] {
-        const auto a = fast.view();
-        const auto b = slow.view();
+        const auto a = found.view();
+        const auto b = expected.view();
         const auto bytes = at(a.values.size()) * sizeof(T);
         return std::ranges::equal(a.indices, b.indices) &&
                (bytes == 0 || std::memcmp(a.values.data(), b.values.data(), bytes) == 0);
       };
-      REQUIRE(fast.assign_nonzero(x));
-      REQUIRE(slow.assign(x, [](T v) { return !(value_of(v) == 0); }));
+      REQUIRE(found.assign_nonzero(x));
+      REQUIRE(expected.assign(x, [](T v) { return !(value_of(v) == 0); }));
       CHECK(same());
       for (const T threshold : {made_of<T>(0), made_of<T>(1), special.back()}) {
-        REQUIRE(fast.assign_above(x, threshold));
-        REQUIRE(slow.assign(x, [&](T v) { return !(value_of(v) <= value_of(threshold)); }));
+        REQUIRE(found.assign_above(x, threshold));
+        REQUIRE(expected.assign(x, [&](T v) { return !(value_of(v) <= value_of(threshold)); }));
         CHECK(same());
       }
     }

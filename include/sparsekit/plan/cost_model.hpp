@@ -211,7 +211,7 @@ class cost_model {
   }
 
   /// Packed dense weights of what is left. Rows of X come together before they are re-laid, which
-  /// is counted as if they were re-laid twice; all rows of Y are put.
+  /// one column counts as if they were re-laid twice; all rows of Y are put, one by one.
   cost_terms dense_rest(counts v) const {
     const double rows_of_y = v.m;
     v.m = static_cast<double>(v.s.kept_rows);
@@ -221,8 +221,10 @@ class cost_model {
       t.count[1] = rows_of_y;
       t.count[2] *= 2;
     } else {
-      t.count[3] *= 2;
       t.count[4] = rows_of_y * v.registers;
+      t.count[15] = ((v.s.kept_columns < v.s.shape.cols ? v.k : 0) +
+                     (v.s.kept_rows < v.s.shape.rows ? rows_of_y : 0)) *
+                    v.registers;
     }
     return t;
   }
@@ -330,7 +332,11 @@ class cost_model {
     const double wider = c.registers - narrow * panels;
     const double threes = narrow == 3 ? panels - wider : narrow == 2 ? wider : 0;
     const double tile = machine_.nm_rows[static_cast<int>(widest) - 1];
-    const double loads = slots / std::min(share, tile);
+    // 2:4 of s8 goes by pairs of rows of X, which lie ready (kernels/nm/pairs.hpp): a load and half
+    // a shuffle each, where other patterns take four loads and three merges for a word.
+    const bool pairs = std::is_integral_v<T> && g.n == 2 && g.m == 4 &&
+                       (target() == pack_target::avx512 || target() == pack_target::neon);
+    const double loads = slots / std::min(share, tile) * (pairs ? 0.4 : 1);
     // Between cuts of the columns, sums wait in L2.
     const double block = static_cast<double>(256 / g.m * g.m);
     const double cut = block / std::ceil(block * widest * width_ * sizeof(T) /
