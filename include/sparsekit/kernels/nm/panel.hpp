@@ -8,9 +8,8 @@
 // cycle the broadcasts of the values are what is lost; from V = 2 on the FMA units are the bound.
 //
 // Steps are cut so that the part of the panel that they read stays in L1; between the cuts the sums
-// of some slices wait in L2. With V >= 4 a load serves four rows, L2 is fast enough for the panel,
-// and a slice goes through all steps at once while the panel fits there. Each sum is one chain of
-// FMAs in ascending order of columns, here and in lookup.hpp, so both kernels give the same bits.
+// of some slices wait in L2. Each sum is one chain of FMAs in ascending order of columns, here and
+// in lookup.hpp, so both kernels give the same bits.
 #pragma once
 
 #include "../blocks/product.hpp"
@@ -32,9 +31,8 @@ constexpr int nm_tile_rows(int registers) {
 /// The widest panel in registers.
 inline constexpr int nm_panel_registers = 4;
 
-/// Steps [begin, end) of some slices; `x` is the first row of the panel of the block of columns
-/// that `begin` is in. They end in the same block, or begin with the first step and end with the
-/// last.
+/// Steps [begin, end) of some slices; all inside one block of columns, whose first row of the panel
+/// is `x`.
 template <class T>
 struct nm_part {
   using sum = sum_of_t<T>;
@@ -114,9 +112,6 @@ SPARSEKIT_NOINLINE void nm_tiles(const nm_part<T>& p) {
   constexpr int patterns = rows / V;
   const index_t per_step = p.a.columns_per_step();
   const index_t v_shift = p.a.group.v;
-  const index_t block_steps = p.a.block_groups() * p.a.group.n;
-  const index_t block_end = (p.begin / block_steps + 1) * block_steps;
-  const index_t block_sums = p.a.block_groups() * p.a.group.m * width;
   for (index_t s = p.slice0; s < p.slice1; ++s) {
     const index_t step0 = s * p.a.steps() + p.begin;
     const index_t rows_left = p.a.rows() - s * nm_slice;
@@ -127,23 +122,18 @@ SPARSEKIT_NOINLINE void nm_tiles(const nm_part<T>& p) {
       if (!p.first) all_rows::load(sum, sums);
       const T* value = p.a.values.data() + step0 * nm_slice + r0;
       const std::uint8_t* column = p.a.columns.data() + step0 * per_step + r0 / v_shift;
-      const S* block = p.x;
-      index_t i = p.begin;
-      for (index_t stop = block_end; i < p.end; stop += block_steps, block += block_sums) {
-        stop = stop < p.end ? stop : p.end;
-        for (; i < stop; ++i, value += nm_slice, column += per_step) {
-          const nm_columns_of_step<patterns> columns(column);
-          const nm_numbers<lanes, T, rows, V == 1 && rows % 4 == 0 && !is_narrow<T>> numbers(value);
-          simd::unroll<patterns>([&](auto q) SPARSEKIT_LAMBDA_INLINE {
-            const S* row = block + columns.template get<q>() * width;
-            typename lanes::reg x[Registers];
-            one_row::load(x, row);
-            simd::unroll<V>([&](auto t) SPARSEKIT_LAMBDA_INLINE {
-              constexpr int r = q * V + t;
-              one_row::add_product(sum + r * Registers, numbers.template get<r>(), x);
-            });
+      for (index_t i = p.begin; i < p.end; ++i, value += nm_slice, column += per_step) {
+        const nm_columns_of_step<patterns> columns(column);
+        const nm_numbers<lanes, T, rows, V == 1 && rows % 4 == 0 && !is_narrow<T>> numbers(value);
+        simd::unroll<patterns>([&](auto q) SPARSEKIT_LAMBDA_INLINE {
+          const S* row = p.x + columns.template get<q>() * width;
+          typename lanes::reg x[Registers];
+          one_row::load(x, row);
+          simd::unroll<V>([&](auto t) SPARSEKIT_LAMBDA_INLINE {
+            constexpr int r = q * V + t;
+            one_row::add_product(sum + r * Registers, numbers.template get<r>(), x);
           });
-        }
+        });
       }
       all_rows::store(sums, sum);
     }
@@ -197,13 +187,6 @@ inline index_t nm_cut_bytes(const nm_shape& g) {
   return g.v >= 4 ? 64 * 1024 : 4 * g.n <= g.m ? 40 * 1024 : 24 * 1024;
 }
 
-/// Whether steps are not cut at all.
-template <class T>
-bool nm_is_whole(const packed_nm_view<const T>& a, index_t width) {
-  const index_t bytes = a.cols() * width * index_t{sizeof(sum_of_t<T>)};
-  return bytes <= (a.group.v >= 4 ? 256 * 1024 : nm_cut_bytes(a.group));
-}
-
 /// f(part) for cut after cut of all steps, for slices [s0, s1).
 template <class T, class F>
 void nm_for_each_cut(const packed_nm_view<const T>& a, const sum_of_t<T>* panel, index_t width,
@@ -233,12 +216,8 @@ void nm_sum_slices(const packed_nm_view<const T>& a, const sum_of_t<T>* panel, i
   using lanes = simd::lanes<Arch, sum_of_t<T>>;
   const index_t width = registers * lanes::width;
   if (values != panel_values::not_finite) [[likely]] {
-    const auto run = [&](const nm_part<T>& p) { nm_tiles_any<Arch>(p, registers); };
-    if (nm_is_whole(a, width)) {
-      run({a, panel, s0, s1, 0, a.steps(), sums, true});
-    } else {
-      nm_for_each_cut(a, panel, width, s0, s1, sums, run);
-    }
+    nm_for_each_cut(a, panel, width, s0, s1, sums,
+                    [&](const nm_part<T>& p) { nm_tiles_any<Arch>(p, registers); });
     if (values == panel_values::finite) return;
     const index_t rows = a.rows() < s1 * nm_slice ? a.rows() - s0 * nm_slice : (s1 - s0) * nm_slice;
     if (all_finite<lanes>(sums, rows * width)) return;
@@ -300,10 +279,8 @@ struct spmm_nm_panel {
       values = relay_panel<lanes, T>(c.x, column, columns, width, own) ? panel_values::finite
                                                                        : panel_values::not_finite;
     }
-    // Where nothing waits, stores into Y go on while the next slice is summed.
-    const index_t together = nm_is_whole(a, width) ? 1 : waiting_slices;
-    for (index_t s = slice0; s < slice1; s += together) {
-      const index_t end = s + together < slice1 ? s + together : slice1;
+    for (index_t s = slice0; s < slice1; s += waiting_slices) {
+      const index_t end = s + waiting_slices < slice1 ? s + waiting_slices : slice1;
       nm_sum_slices<Arch>(a, panel, registers, values, s, end, sums);
       const index_t r0 = s * nm_slice;
       const index_t r1 = a.rows() < end * nm_slice ? a.rows() : end * nm_slice;
