@@ -11,7 +11,7 @@
 // With VNNI 8 rows that share a pattern take 16 dot products and 2 shuffles for 32 columns, 9
 // cycles of both ports, where dense takes 16; half as many shuffles as dot products (V = 1) leave
 // nothing of that. Emerald Rapids, 512 x 512 over packed dense, X and Y row-major, N = 64 and 256:
-// V = 8 1.45, V = 2 1.0 to 1.1, V = 1 .65 (four rows gathered by merges, bytes.hpp: .9, .45, .3).
+// V = 8 1.4, V = 2 1.0 to 1.1, V = 1 .65 (four rows gathered by merges, bytes.hpp: .9, .45, .3).
 // What is missing to 1.8: laying the pairs out (a tenth), reading them from L2 and not L1 (a
 // tenth), Y. Pieces of the panel that fit L1 were slower, as sums then wait in L2. N = 16 is bound
 // by loads, one broadcast a dot product: 1.0.
