@@ -1,7 +1,7 @@
 // search<Arch, T>: the elements of a vector that a condition holds for, side by side, with their
 // positions.
 //
-//   available                         whether the ISA packs lanes; elsewhere a loop of scalars is as fast
+//   available                         whether the ISA packs lanes; active_set goes element by element elsewhere
 //   nonzero(x, n, positions, values)  by bits (formats/element_bits.hpp): NaN and subnormals count, -0.0 does not
 //   above(t, x, n, ...)               x[i] > t or NaN
 //

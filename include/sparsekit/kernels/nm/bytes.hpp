@@ -36,19 +36,7 @@ SPARSEKIT_NOINLINE void nm_byte_tiles(const nm_part<std::int8_t>& p) {
     for (index_t r0 = 0; r0 < nm_slice && r0 < rows_left - (s - p.slice0) * nm_slice; r0 += rows) {
       std::int32_t* sums = p.sums + ((s - p.slice0) * nm_slice + r0) * width;
       typename lanes::reg sum[rows * Registers];
-      simd::unroll<rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
-        simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-          auto& to = sum[r * Registers + j];
-          if (!p.first) {
-            to = lanes::load(sums + (r * Registers + j) * w);
-          } else if constexpr (product::flipped) {
-            to = lanes::broadcast(-simd::shift_of_kept<Arch, TX>() *
-                                  p.a.weight_sums[s * nm_slice + r0 + r]);
-          } else {
-            to = lanes::zero();
-          }
-        });
-      });
+      nm_begin_byte_sums<Arch, TX, rows, Registers>(p.a, s * nm_slice + r0, p.first, sums, sum);
       const std::int8_t* value = p.a.values.data() + p.a.value_at(s, p.begin, r0);
       const std::uint8_t* column =
           p.a.columns.data() + (s * p.a.steps() + p.begin) * per_step + r0 / p.a.group.v;
@@ -155,14 +143,8 @@ struct spmm_nm_bytes {
 
   template <class TX, int Registers>
   static void tiles(const nm_part<T>& p) {
-    simd::unroll<5>([&](auto e) SPARSEKIT_LAMBDA_INLINE {
-      constexpr int rows = nm_tile_rows<Arch>(Registers);
-      constexpr int v = 1 << e;
-      if constexpr (v <= rows) {
-        if (p.a.group.v == v || (v == rows && p.a.group.v > v)) {
-          nm_byte_tiles<Arch, TX, Registers, v>(p);
-        }
-      }
+    nm_with_sharing<Arch, Registers>(p.a.group.v, [&](auto v) SPARSEKIT_LAMBDA_INLINE {
+      nm_byte_tiles<Arch, TX, Registers, v>(p);
     });
   }
 };

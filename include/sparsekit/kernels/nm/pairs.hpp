@@ -63,19 +63,8 @@ SPARSEKIT_NOINLINE void nm_pair_tiles(const nm_pair_part& p) {
     for (index_t r0 = 0; r0 < nm_slice && r0 < rows_left - (s - p.slice0) * nm_slice; r0 += rows) {
       std::int32_t* sums = p.sums + ((s - p.slice0) * nm_slice + r0) * width;
       typename lanes::reg sum[rows * Registers];
-      simd::unroll<rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
-        simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
-          auto& to = sum[r * Registers + j];
-          if (p.begin > 0) {
-            to = lanes::load(sums + (r * Registers + j) * w);
-          } else if constexpr (product::flipped) {
-            to = lanes::broadcast(-simd::shift_of_kept<Arch, TX>() *
-                                  p.a.weight_sums[s * nm_slice + r0 + r]);
-          } else {
-            to = lanes::zero();
-          }
-        });
-      });
+      nm_begin_byte_sums<Arch, TX, rows, Registers>(p.a, s * nm_slice + r0, p.begin == 0, sums,
+                                                    sum);
       const std::int8_t* value = p.a.values.data() + p.a.value_at(s, 2 * p.begin, r0);
       const std::uint8_t* places = p.a.places.data() + (s * p.a.steps() + 2 * p.begin) * 4;
       const std::uint32_t* x = p.panel + p.begin * group;
@@ -274,13 +263,8 @@ struct spmm_nm_pairs {
 
   template <class TX, int Registers>
   static void tiles(const nm_pair_part& p) {
-    simd::unroll<5>([&](auto e) SPARSEKIT_LAMBDA_INLINE {
-      constexpr int rows = nm_tile_rows<Arch>(Registers);
-      constexpr int v = 1 << e;
-      if constexpr (v <= rows) {
-        if (p.a.group.v == v || (v == rows && p.a.group.v > v))
-          nm_pair_tiles<Arch, TX, Registers, v>(p);
-      }
+    nm_with_sharing<Arch, Registers>(p.a.group.v, [&](auto v) SPARSEKIT_LAMBDA_INLINE {
+      nm_pair_tiles<Arch, TX, Registers, v>(p);
     });
   }
 };

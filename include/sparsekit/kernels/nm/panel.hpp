@@ -165,17 +165,44 @@ SPARSEKIT_NOINLINE void nm_exact(const nm_part<T>& p, index_t width) {
   }
 }
 
+/// f(V): how many rows of a tile `Registers` wide share a column where v rows of the format do.
+template <class Arch, int Registers, class F>
+SPARSEKIT_INLINE void nm_with_sharing(index_t v, const F& f) {
+  constexpr int rows = nm_tile_rows<Arch>(Registers);
+  simd::unroll<5>([&](auto e) SPARSEKIT_LAMBDA_INLINE {
+    constexpr int shared = 1 << e;
+    if constexpr (shared <= rows) {
+      if (v == shared || (shared == rows && v > shared)) f(std::integral_constant<int, shared>{});
+    }
+  });
+}
+
 /// nm_tiles for run-time numbers of registers and rows that share.
 template <class Arch, class T>
 SPARSEKIT_INLINE void nm_tiles_any(const nm_part<T>& p, index_t registers) {
   simd::unroll<nm_panel_registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
     constexpr int wide = j + 1;
     if (registers != wide) return;
-    simd::unroll<5>([&](auto e) SPARSEKIT_LAMBDA_INLINE {
-      constexpr int rows = nm_tile_rows<Arch>(wide);
-      constexpr int v = 1 << e;
-      if constexpr (v <= rows) {
-        if (p.a.group.v == v || (v == rows && p.a.group.v > v)) nm_tiles<Arch, T, wide, v>(p);
+    nm_with_sharing<Arch, wide>(
+        p.a.group.v, [&](auto v) SPARSEKIT_LAMBDA_INLINE { nm_tiles<Arch, T, wide, v>(p); });
+  });
+}
+
+/// What the sums of a tile of s8 begin with, from row `row` on: what waited, or, in the first
+/// steps, what makes up for x that is kept with another sign.
+template <class Arch, class TX, int Rows, int Registers, class Reg>
+SPARSEKIT_INLINE void nm_begin_byte_sums(const packed_nm_view<const std::int8_t>& a, index_t row,
+                                         bool first, const std::int32_t* waited, Reg* sum) {
+  using lanes = simd::lanes<Arch, std::int32_t>;
+  simd::unroll<Rows>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
+    simd::unroll<Registers>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
+      auto& to = sum[r * Registers + j];
+      if (!first) {
+        to = lanes::load(waited + (r * Registers + j) * lanes::width);
+      } else if constexpr (narrow_product<Arch, std::int8_t, TX>::flipped) {
+        to = lanes::broadcast(-simd::shift_of_kept<Arch, TX>() * a.weight_sums[row + r]);
+      } else {
+        to = lanes::zero();
       }
     });
   });
