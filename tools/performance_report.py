@@ -526,7 +526,7 @@ def gemv_section(folder):
                 case = f"{r['type']}, {r['rows']} x {r['cols']} by {r['columns']}, {r['from']}"
                 tables[r["zeros_in"]][case][float(r["zeros"])] = float(r["over_dense"]), float(r["gb_s"])
     text = ["## One to three columns, and zeros of x (AVX-512)", "",
-            facts["machine"] + " One thread, in turn in one process, the least of 10 rounds; weights from memory are flushed "
+            facts["machine"] + " One thread, in turn in one process, the least of 30 rounds; weights from memory are flushed "
             f"from all caches before each. A plain sum reads {read_speed} GB/s from memory there. Speed-up over packed dense "
             "weights of the same type; in brackets the GB/s of the sparse weights. bf16 and f16 with x of f32, s8 with u8. By "
             "`sparsekit_gemv_benchmark --rounds 10`.", ""]
