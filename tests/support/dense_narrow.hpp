@@ -169,6 +169,8 @@ void check_tails(Check&& check) {
     check_all<Types>(shape{7, k, k % 2 == 0 ? 1 : 6}, check);
   }
   check_all<Types>(shape{100, 65, 70}, check);
+  // More columns than a tile has, and more steps than a chunk.
+  check_all<Types>(shape{100, 259, 17}, check);
 }
 
 }  // namespace sparsekit_test

@@ -66,13 +66,14 @@ TEST_CASE_TEMPLATE("bf16 and f16 dense products are exact for every tail", Types
 }
 
 TEST_CASE_TEMPLATE("a column has the same bits at every place in a batch", T, bf16, f16) {
-  const index_t m = 37, k = 301, n = 77;
+  const index_t m = 133, k = 301, n = 77;
   rng random(5);
   std::vector<T> w(at(m * k));
   std::vector<T> column(at(k));
   for (T& v : w) v = T(static_cast<float>(random.normal()));
   for (T& v : column) v = T(static_cast<float>(random.normal()));
   const auto packed = sk::pack_dense(sk::dense_view<const T>(w.data(), m, k)).value();
+  sk::workspace scratch(packed, {.max_columns = n});
   const auto check_layouts = [&]<class X, class Y>(X, Y, auto example) {
     using TX = decltype(example);
     matrix<TX, X> x(k, n, 0, edge::left);
@@ -82,6 +83,13 @@ TEST_CASE_TEMPLATE("a column has the same bits at every place in a batch", T, bf
     }
     x.view()(3, 40) = made_of<TX>(std::numeric_limits<double>::infinity());
     sk::multiply(packed, x.const_view(), y.view());
+    // With a workspace, and few columns: the same.
+    matrix<float, Y> many(m, n, 0, edge::left);
+    matrix<float, Y> three(m, 3, 0, edge::left);
+    sk::multiply(packed, x.const_view(), many.view(), scratch);
+    sk::multiply(packed,
+                 sk::dense_view<const TX, X>(x.const_view().data(), k, 3, x.const_view().ld()),
+                 three.view(), scratch);
     int different = 0;
     double largest = 0;
     for (index_t r = 0; r < m; ++r) {
@@ -97,6 +105,8 @@ TEST_CASE_TEMPLATE("a column has the same bits at every place in a batch", T, bf
         const float first = y.view()(r, 0);
         const float other = y.view()(r, c);
         different += c != 40 && std::memcmp(&first, &other, sizeof first) != 0;
+        different += c != 40 && std::memcmp(&first, &many.view()(r, c), sizeof first) != 0;
+        different += c < 3 && std::memcmp(&first, &three.view()(r, c), sizeof first) != 0;
       }
     }
     CHECK(different == 0);

@@ -55,24 +55,54 @@ struct narrow_chunk {
   static constexpr index_t stride = words + 16;
 };
 
-/// Part P of a step's weights.
+/// Bytes between weights that are read and those that are asked for.
+inline constexpr index_t narrow_ahead = 4096;
+/// Fewer bytes of weights stay in L2, and need not be asked for.
+inline constexpr index_t narrow_fetched = index_t{5} << 18;
+
+/// Part P of a step's weights. Once: g++ 12 loads words anew for each column.
 template <class Product, int P, class Reg, class T, int... I>
 SPARSEKIT_INLINE void load_narrow_weights(Reg* v, const T* from, std::integer_sequence<int, I...>) {
-  ((v[I] = Product::template weights<P>(from + I * Product::lanes::width * Product::pair)), ...);
+  ((v[I] = simd::loaded_once(
+        Product::template weights<P>(from + I * Product::lanes::width * Product::pair))),
+   ...);
 }
-/// sum[i] += v[i] times a word of one column.
+/// A product of weights that add_narrow has kept: those of part P of a register behind those of the
+/// parts before, so that a weight has the index that it has as it is packed.
+template <class Product>
+struct narrow_widened : Product {
+  template <int P>
+  static SPARSEKIT_INLINE typename Product::reg weights(const float* w) {
+    return Product::lanes::load(w + P * Product::lanes::width);
+  }
+};
+template <class Product, int P, class Reg, int... I>
+SPARSEKIT_INLINE void keep_narrow_weights(const Reg* v, float* to,
+                                          std::integer_sequence<int, I...>) {
+  constexpr int w = Product::lanes::width;
+  (Product::lanes::store(to + (I * Product::pair + P) * w, v[I]), ...);
+}
+/// sum[i] += v[i] times a word of one column. g++ 12 copies sums of integers to and fro unless each
+/// is fenced off.
 template <class Product, class Sum, class Reg, class Number, int... I>
 SPARSEKIT_INLINE void add_narrow_token(Sum* sum, const Reg* v, Number number,
                                        std::integer_sequence<int, I...>) {
-  ((sum[I] = Product::add(sum[I], v[I], number)), ...);
+  const auto add = [&](Sum s, Reg w) SPARSEKIT_LAMBDA_INLINE {
+    const Sum total = Product::add(s, w, number);
+    return Product::integers ? simd::rounded(total) : total;
+  };
+  ((sum[I] = add(sum[I], v[I])), ...);
 }
 
 /// sums[j * sums_step + i] += weights of row i times column j, over `steps` steps. Chains: sums
 /// that are kept apart, one a step in turn, and added at the end: few columns need them to hide
-/// latency. Not inlined: one copy serves every epilogue and layout.
-template <class Product, int Vectors, int Tokens, int Chains, class T>
+/// latency. `fetching`: weights are asked for ahead of their use, as they come from beyond L2.
+/// `wide`: where weights are kept as they were widened, for narrow_widened, or nothing. Not
+/// inlined: one copy serves every epilogue and layout.
+template <class Product, int Vectors, int Tokens, int Chains, class T, class Wide = std::nullptr_t>
 SPARSEKIT_NOINLINE void add_narrow(const T* weights, index_t step, const std::uint32_t* x,
-                                   index_t steps, typename Product::sum* sums, index_t sums_step) {
+                                   index_t steps, bool fetching, typename Product::sum* sums,
+                                   index_t sums_step, [[maybe_unused]] Wide wide = {}) {
   using lanes = typename Product::lanes;
   constexpr int tile = Vectors * Tokens;
   using vectors = std::make_integer_sequence<int, Vectors>;
@@ -82,14 +112,22 @@ SPARSEKIT_NOINLINE void add_narrow(const T* weights, index_t step, const std::ui
     simd::registers<lanes, Vectors>::load(sum + j * Vectors, sums + j * sums_step);
   });
   simd::registers<lanes, (Chains - 1) * tile>::zero(sum + tile);
+  [[maybe_unused]] const T* const begin = weights;
   const auto add = [&](const T* from, const std::uint32_t* numbers,
                        auto chain) SPARSEKIT_LAMBDA_INLINE {
+    if (fetching) {
+      constexpr index_t bytes = Vectors * lanes::width * index_t{sizeof(T)} * Product::pair;
+      for (index_t b = 0; b < bytes; b += 64) simd::prefetch_ahead(from, narrow_ahead + b);
+    }
     // Odd columns first: the order of vdpbf16ps.
     simd::unroll<Product::parts>([&](auto part) SPARSEKIT_LAMBDA_INLINE {
       constexpr int p = Product::parts - 1 - part;
       using weights_reg = decltype(Product::template weights<p>(from));
       weights_reg v[Vectors];
       load_narrow_weights<Product, p>(v, from, vectors{});
+      if constexpr (!std::is_null_pointer_v<Wide>) {
+        keep_narrow_weights<Product, p>(v, wide + (from - begin), vectors{});
+      }
       simd::unroll<Tokens>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
         add_narrow_token<Product>(sum + chain * tile + j * Vectors, v,
                                   Product::number(numbers + j * chunk::stride + p * chunk::steps),
@@ -135,6 +173,14 @@ struct narrow_groups {
   /// tiles.
   static constexpr index_t strip = neon ? 12 : w < 8 ? 8 : w;
 
+  /// Whether weights that many columns meet are kept as they were widened for the first of them.
+  /// Each tile of 3 x 8 widens six registers of bf16 for 48 multiply-adds, in the same units: .89
+  /// of what these reach, which the loop does; stores cost it nothing.
+  static constexpr bool keeps_wide =
+      std::is_same_v<Arch, arch::avx512> && !product::integers && !product::raw;
+  /// Numbers that are kept, of one group and chunk: 48 KB, from L2.
+  static constexpr index_t wide = keeps_wide ? chunk::columns * view::group : 0;
+
   static index_t chunks(index_t depth) { return ceil_div(depth, chunk::columns); }
   static index_t steps_of(index_t depth, index_t c) {
     const index_t left = ceil_div(depth - c * chunk::columns, index_t{product::pair});
@@ -163,8 +209,8 @@ struct narrow_groups {
 
   /// One group times `count` columns: words(c) gives chunk c of X. Then the epilogue.
   template <int Chains, class Call, class Words, class Output>
-  static void run_group(const Call& c, index_t g, index_t column, index_t count, Words&& words,
-                        const Output& out) {
+  static void run_group(const Call& c, index_t g, index_t column, index_t count, bool fetching,
+                        Words&& words, const Output& out) {
     using operand = narrow_weights<typename Call::matrix>;
     const auto& a = operand::dense(c.a);
     const index_t depth = a.cols();
@@ -178,33 +224,85 @@ struct narrow_groups {
     for (index_t i = 0; i < chunks(depth); ++i) {
       const std::uint32_t* x = words(i);
       const T* from = a.group_begin(g) + i * chunk::columns * step;
-      add_chunk<Chains>(from, step, x, steps_of(depth, i), count, sums);
+      add_chunk<Chains>(from, step, x, steps_of(depth, i), count, fetching, sums);
     }
+    finish(c, g, rows, column, count, sums, out);
+  }
+
+  /// The same for a whole group and up to `Most` columns, more than a tile has; words(j, c) gives
+  /// chunk c of X from column j on, a multiple of the strip. Weights are kept in `kept`.
+  template <index_t Most, class Call, class Words, class Output>
+  static void run_wide_group(const Call& c, index_t g, index_t column, index_t columns,
+                             bool fetching, float* kept, Words&& words, const Output& out) {
+    using operand = narrow_weights<typename Call::matrix>;
+    const auto& a = operand::dense(c.a);
+    constexpr index_t step = view::group;
+    const index_t rows = a.rows() - g * step < step ? a.rows() - g * step : step;
+    alignas(64) sum sums[Most * step];
+    begin_sums(a, g * step, step, columns, sums);
+    for (index_t i = 0; i < chunks(a.cols()); ++i) {
+      const index_t steps = steps_of(a.cols(), i);
+      const T* from = a.group_begin(g) + i * chunk::columns * step;
+      add_narrow<product, vectors, tokens, 1>(from, step, words(0, i), steps, fetching, sums, step,
+                                              kept);
+      for (index_t j = 0; j < columns; j += strip) {
+        const index_t count = columns - j < strip ? columns - j : strip;
+        for_tiles<tokens>(
+            j == 0 ? tokens : 0, count, [&](index_t t, auto tile) SPARSEKIT_LAMBDA_INLINE {
+              add_narrow<narrow_widened<product>, vectors, tile, 1>(
+                  static_cast<const float*>(kept), step, words(j, i) + t * chunk::stride, steps,
+                  false, sums + (j + t) * step, step);
+            });
+      }
+    }
+    for (index_t j = 0; j < columns; j += strip) {
+      finish(c, g, rows, column + j, columns - j < strip ? columns - j : strip, sums + j * step,
+             out);
+    }
+  }
+
+ private:
+  /// Sums of one group and `count` columns into Y.
+  template <class Call, class Output>
+  static void finish(const Call& c, index_t g, index_t rows, index_t column, index_t count,
+                     sum* sums, const Output& out) {
+    using operand = narrow_weights<typename Call::matrix>;
     if constexpr (!product::integers) {
       for (index_t j = 0; j < count; ++j) {
-        if (!finite_column(sums + j * view::group, step)) {
+        if (!finite_column(sums + j * view::group, operand::dense(c.a).step(g))) {
           exact_column(c, g, rows, column + j, sums + j * view::group);
         }
       }
     }
-    operand::template put<narrow_groups>(c.a, sums, row, rows, count, out, column);
+    operand::template put<narrow_groups>(c.a, sums, g * view::group, rows, count, out, column);
   }
 
- private:
   template <int Chains>
   static void add_chunk(const T* weights, index_t step, const std::uint32_t* x, index_t steps,
-                        index_t count, sum* sums) {
+                        index_t count, bool fetching, sum* sums) {
     for_tiles<vectors>(0, step / w, [&](index_t v, auto registers) SPARSEKIT_LAMBDA_INLINE {
       const T* from = weights + v * w * product::pair;
+      const auto add = [&](index_t t, auto tile) SPARSEKIT_LAMBDA_INLINE {
+        // Integers give the same sums in any order; others must not depend on how many columns
+        // there are.
+        constexpr int apart = Chains > 1 || !product::integers ? Chains : chains_of(tile);
+        add_narrow<product, registers, tile, apart>(from, step, x + t * chunk::stride, steps,
+                                                    fetching && t == 0,
+                                                    sums + t * view::group + v * w, view::group);
+      };
       if constexpr (Chains > 1) {
-        add_narrow<product, registers, 1, Chains>(from, step, x, steps, sums + v * w, view::group);
+        add(0, std::integral_constant<int, 1>{});
+      } else if (count == 3) {
+        add(0, std::integral_constant<int, 3>{});  // two and one wait for their few sums
       } else {
-        for_tiles<tokens>(0, count, [&](index_t t, auto tile) SPARSEKIT_LAMBDA_INLINE {
-          add_narrow<product, registers, tile, 1>(from, step, x + t * chunk::stride, steps,
-                                                  sums + t * view::group + v * w, view::group);
-        });
+        for_tiles<tokens>(0, count, add);
       }
     });
+  }
+  /// Steps of a tile that are summed apart: as many as hide the latency of dot products.
+  static constexpr int chains_of(int tile) {
+    const int most = accumulators<Arch> / (vectors * tile);
+    return most < 1 ? 1 : most < 4 ? most : tile == 1 ? 4 : 2;
   }
 
   /// Zero, or what makes up for words of X with another sign.
@@ -312,11 +410,19 @@ struct gemm_packed_dense_narrow {
         }
       }
       alignas(64) std::uint32_t on_stack[strip * chunk::stride];
+      const bool fetching = a.values.size() * index_t{sizeof(T)} > narrow_fetched;
       for (index_t g = g0; g < g1; ++g) {
+        if constexpr (groups::keeps_wide) {
+          if (whole && columns > groups::tokens && a.step(g) == view::group) {
+            float* const kept = reinterpret_cast<float*>(at(round_up(columns, strip), 0));
+            groups::template run_wide_group<block>(c, g, first, columns, fetching, kept, at, out);
+            continue;
+          }
+        }
         for (index_t j = 0; j < columns; j += strip) {
           const index_t count = columns - j < strip ? columns - j : strip;
           groups::template run_group<1>(
-              c, g, first + j, count,
+              c, g, first + j, count, fetching && j == 0,
               [&](index_t i) -> const std::uint32_t* {
                 if (whole) return at(j, i);
                 operand::template relay<groups>(c.a, c.x, i, first + j, count, on_stack);
@@ -332,8 +438,9 @@ struct gemm_packed_dense_narrow {
   template <class TX>
   static index_t panel_bytes(index_t depth, index_t columns) {
     using groups = narrow_groups<Arch, T, TX, true>;
-    return round_up(columns, groups::strip) * groups::chunks(depth) * groups::chunk::stride *
-           index_t{sizeof(std::uint32_t)};
+    const index_t words =
+        round_up(columns, groups::strip) * groups::chunks(depth) * groups::chunk::stride;
+    return (words + (columns > groups::tokens ? groups::wide : 0)) * index_t{sizeof(std::uint32_t)};
   }
 };
 
@@ -377,11 +484,12 @@ struct gemv_packed_dense_narrow {
     const index_t groups = operand::groups(c.a);
     const index_t tasks = task_count(c.policy, a.rows() * a.cols() / 4, groups);
     const auto out = output_of<typename groups_of::lanes>(c.y, c.epilogue, c.a.weight_sums.data());
+    const bool fetching = a.values.size() * index_t{sizeof(T)} > narrow_fetched;
     run_tasks(c.policy, tasks, [&](index_t task, index_t) {
       alignas(64) std::uint32_t one[chunk::words];
       for (index_t g = groups * task / tasks; g < groups * (task + 1) / tasks; ++g) {
         groups_of::template run_group<chains>(
-            c, g, 0, 1,
+            c, g, 0, 1, fetching,
             [&](index_t i) -> const std::uint32_t* {
               if (whole) return x + i * chunk::words;
               operand::template relay<groups_of>(c.a, c.x, i, 0, 1, one);
