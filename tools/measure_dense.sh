@@ -25,7 +25,7 @@ measure() { # measure CSV ARGUMENTS...: pinned to one CPU, by the loader that th
   echo "$csv"
 }
 for type in f32 f64; do
-  measure $type $type "${rounds[@]}" 1,4,8,16,64,256 "$SK_OPENBLAS_LIB" "$SK_BLIS_LIB" "$mkl" "$onednn"
+  measure $type $type "${rounds[@]}" 1,4,8,16,32,64,256 "$SK_OPENBLAS_LIB" "$SK_BLIS_LIB" "$mkl" "$onednn"
 done
 for type in bf16 s8; do
   measure $type $type "${rounds[@]}" 1,2,3,16,64,256 "$onednn"

@@ -176,7 +176,7 @@ struct gemm_packed_dense_rows {
     constexpr bool along_columns = !decltype(out.y)::layout::rows_contiguous;
     constexpr bool straight = std::is_same_v<Step, fixed_stride<1>> && along_columns;
     alignas(64) T sums[block * view::group];
-    const bool fetching = columns >= 24 && a.values.size() * index_t{sizeof(T)} > fetched_weights;
+    const bool fetching = columns >= 16 && a.values.size() * index_t{sizeof(T)} > fetched_weights;
     for (index_t g = g0; g < g1; ++g) {
       const index_t step = a.step(g);
       const index_t row = g * view::group;
@@ -304,15 +304,7 @@ struct gemm_packed_dense_columns {
       T* const carried = relay ? scratch + all * c.a.cols() : nullptr;
       for (index_t g = g0; g < g1; ++g) {
         if (relay) {
-          fetch_ahead fetch;
-          if (c.a.values.size() * index_t{sizeof(T)} > fetched_weights) {
-            const index_t step = c.a.step(g);
-            const index_t size = step * c.a.cols();
-            constexpr int height = packed_height<Arch>(dense_vectors<Arch>);
-            fetch = fetch_ahead::of(
-                c.a.group_begin(g) + size, size * index_t{sizeof(T)},
-                ceil_div(step, height) * (p1 - p0) * ceil_div(c.a.cols(), columns_k), columns_k);
-          }
+          fetch_ahead fetch = fetch_next_group(c.a, g, p1 - p0, dense_vectors<Arch>);
           for_k_ranges(c.a.cols(), columns_k, [&](k_range range) {
             for (index_t p = p0; p < p1; ++p) {
               const index_t column = column_of(p);
@@ -327,7 +319,7 @@ struct gemm_packed_dense_columns {
             const index_t column = column_of(p);
             const index_t columns = column_of(p + 1) - column;
             alignas(64) T sums[view::group * width];
-            fetch_ahead fetch;
+            fetch_ahead fetch = fetch_next_group(c.a, g, 1, ceil_div(columns, w));
             for_k_ranges(c.a.cols(), columns_k, [&](k_range range) {
               run_panel<true>(c.a, c.x.data() + column, c.x.ld(), range, finite, g, sums, fetch,
                               column, columns, out);
@@ -339,6 +331,17 @@ struct gemm_packed_dense_columns {
   }
 
  private:
+  /// What tiles of group g ask for while they go through it: the next group.
+  template <class A>
+  static fetch_ahead fetch_next_group(const A& a, index_t g, index_t panels, index_t registers) {
+    if (a.values.size() * index_t{sizeof(T)} <= fetched_weights) return {};
+    const index_t step = a.step(g);
+    const index_t size = step * a.cols();
+    const index_t height = packed_height<Arch>(static_cast<int>(registers));
+    return fetch_ahead::of(a.group_begin(g) + size, size * index_t{sizeof(T)},
+                           ceil_div(step, height) * panels * ceil_div(a.cols(), columns_k),
+                           columns_k);
+  }
   /// Panels that one pass over the weights serves: as many as fit 512 KB, so that these come from
   /// beyond L2 once for all of them.
   static constexpr index_t most_panels = 8;
