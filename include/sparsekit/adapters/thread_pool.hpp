@@ -7,6 +7,9 @@
 //
 // The calling thread works too. Between calls the others spin for some microseconds, as the next
 // product often follows at once, and then sleep.
+//
+// Each worker begins with a share of the tasks of its own, the same one in every call, and then
+// helps the others: repeated products find their part of the matrix in the worker's own cache.
 #pragma once
 
 #include <atomic>
@@ -32,15 +35,16 @@ class thread_pool {
     if (workers < 1) workers = static_cast<index_t>(std::thread::hardware_concurrency());
     if (workers < 1) workers = 1;
     threads_.reset(new (std::nothrow) std::thread[static_cast<std::size_t>(workers - 1)]);
-    if (threads_ == nullptr) return;
+    shares_.reset(new (std::nothrow) share[static_cast<std::size_t>(workers)]);
+    if (threads_ == nullptr || shares_ == nullptr) return;
     while (workers_ < workers && start(workers_)) ++workers_;
   }
   thread_pool(const thread_pool&) = delete;
   thread_pool& operator=(const thread_pool&) = delete;
   ~thread_pool() {
     stop_.store(true, std::memory_order_relaxed);
-    ticket_.fetch_add(one_round, std::memory_order_release);
-    ticket_.notify_all();
+    call_round_.fetch_add(1, std::memory_order_release);
+    call_round_.notify_all();
     for (index_t i = 0; i + 1 < workers_; ++i) threads_[static_cast<std::size_t>(i)].join();
   }
 
@@ -61,9 +65,14 @@ class thread_pool {
     data_ = const_cast<void*>(static_cast<const void*>(std::addressof(f)));
     tasks_ = tasks;
     unfinished_.store(tasks, std::memory_order_relaxed);
-    const std::uint64_t round = ticket_.load(std::memory_order_relaxed) / one_round + 1;
-    ticket_.store(round * one_round + static_cast<std::uint64_t>(tasks), std::memory_order_release);
-    ticket_.notify_all();
+    const std::uint32_t round = call_round_.load(std::memory_order_relaxed) + 1;
+    for (index_t w = 0; w < workers_; ++w) {
+      const auto left = static_cast<std::uint64_t>(first_task(w + 1) - first_task(w));
+      shares_[static_cast<std::size_t>(w)].ticket.store(round * one_round + left,
+                                                        std::memory_order_release);
+    }
+    call_round_.store(round, std::memory_order_release);
+    call_round_.notify_all();
     work(0);
     for (int i = 0; i < spins && unfinished_.load(std::memory_order_acquire) != 0; ++i) pause();
     for (index_t left; (left = unfinished_.load(std::memory_order_acquire)) != 0;)
@@ -71,12 +80,15 @@ class thread_pool {
   }
 
  private:
-  // A ticket is a round and the number of its tasks that nobody has taken. They change together, so
-  // a thread that wakes late cannot take a task of a round that is over: the fields that describe
-  // the tasks are those of the round as long as one of its tasks is unfinished.
+  // A ticket is a round and the number of tasks of a share that nobody has taken. They change
+  // together, so a thread that wakes late cannot take a task of a round that is over: the fields
+  // that describe the tasks are those of the round as long as one of its tasks is unfinished.
+  struct alignas(64) share {
+    std::atomic<std::uint64_t> ticket{0};
+  };
   static constexpr std::uint64_t one_round = std::uint64_t{1} << 32;
   static constexpr index_t most_tasks = (index_t{1} << 32) - 1;
-  static constexpr int spins = 4000;  // some 20 to 100 us
+  static constexpr int spins = 4000;  // some 20 to 250 us
 
   bool start(index_t worker) {
 #if SPARSEKIT_HAS_EXCEPTIONS
@@ -93,32 +105,42 @@ class thread_pool {
   }
 
   void serve(index_t worker) {
-    std::uint64_t seen = 0;
+    std::uint32_t seen = 0;
     while (true) {
-      std::uint64_t now = ticket_.load(std::memory_order_acquire);
-      for (int i = 0; i < spins && now / one_round == seen; ++i) {
+      std::uint32_t now = call_round_.load(std::memory_order_acquire);
+      for (int i = 0; i < spins && now == seen; ++i) {
         pause();
-        now = ticket_.load(std::memory_order_acquire);
+        now = call_round_.load(std::memory_order_acquire);
       }
-      while (now / one_round == seen) {
-        ticket_.wait(now, std::memory_order_acquire);
-        now = ticket_.load(std::memory_order_acquire);
+      while (now == seen) {
+        call_round_.wait(now, std::memory_order_acquire);
+        now = call_round_.load(std::memory_order_acquire);
       }
       if (stop_.load(std::memory_order_relaxed)) return;
-      seen = now / one_round;
+      seen = now;
       work(worker);
     }
   }
 
+  /// The worker's own share, then what is left of the others'.
   void work(index_t worker) {
-    std::uint64_t now = ticket_.load(std::memory_order_acquire);
-    while (now % one_round != 0) {
-      if (!ticket_.compare_exchange_weak(now, now - 1, std::memory_order_acq_rel)) continue;
-      const index_t task = tasks_ - static_cast<index_t>(now % one_round);
-      call_(data_, task, worker);
-      if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
-      now = ticket_.load(std::memory_order_acquire);
+    index_t done = 0;
+    for (index_t i = 0; i < workers_; ++i) {
+      const index_t of = worker + i < workers_ ? worker + i : worker + i - workers_;
+      std::atomic<std::uint64_t>& ticket = shares_[static_cast<std::size_t>(of)].ticket;
+      std::uint64_t now = ticket.load(std::memory_order_acquire);
+      while (now % one_round != 0) {
+        if (!ticket.compare_exchange_weak(now, now - 1, std::memory_order_acq_rel)) continue;
+        call_(data_, first_task(of + 1) - static_cast<index_t>(now % one_round), worker);
+        ++done;
+        now = ticket.load(std::memory_order_acquire);
+      }
     }
+    if (done > 0 && unfinished_.fetch_sub(done, std::memory_order_acq_rel) == done)
+      unfinished_.notify_one();
+  }
+  index_t first_task(index_t worker) const {
+    return tasks_ / workers_ * worker + tasks_ % workers_ * worker / workers_;
   }
 
   static void pause() {
@@ -131,12 +153,14 @@ class thread_pool {
 
   index_t workers_ = 1;
   std::unique_ptr<std::thread[]> threads_;
+  std::unique_ptr<share[]> shares_;
   std::mutex calls_;
   void (*call_)(void*, index_t, index_t) = nullptr;
   void* data_ = nullptr;
   index_t tasks_ = 0;
   std::atomic<bool> stop_{false};
-  alignas(64) std::atomic<std::uint64_t> ticket_{0};
+  // Of 32 bits, which futex knows: wider ones wait through a table of the standard library.
+  alignas(64) std::atomic<std::uint32_t> call_round_{0};
   alignas(64) std::atomic<index_t> unfinished_{0};
 };
 
