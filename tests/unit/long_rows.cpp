@@ -115,6 +115,13 @@ void check_all_bits() {
 TEST_CASE("long rows: the same bits for every executor, f64") { check_all_bits<double>(); }
 TEST_CASE("long rows: the same bits for every executor, f32") { check_all_bits<float>(); }
 
+TEST_CASE("long rows: where all rows are long, tasks share them") {
+  const auto a = rows_of<double>(std::vector<index_t>(20, 3000), 300000, false);
+  const auto packed = sk::pack_spmv(view_of(a)).value();
+  CHECK(packed.view().slices.empty());
+  check_bits<double>(packed.view(), a.rows, a.cols, true);
+}
+
 TEST_CASE("long rows: exact where sums are, and NaN reaches only rows that have its column") {
   const auto a = rows_of<double>({0, 3, 200000, 0, 5, 0}, 300000, true);
   std::vector<double> x(300000);

@@ -105,7 +105,7 @@ struct gemv_blocks {
                         ? c.scratch.template shared_as<word>()
                         : on_stack;
     relay<unit>(c.x, round_up(a.cols(), a.block.cols) / unit::pair, x);
-    const index_t tasks = task_count(c.policy, a.slots(), a.block_rows());
+    const index_t tasks = fine_task_count(c.policy, a.slots(), a.block_rows());
     run_tasks(c.policy, tasks, [&](index_t task, index_t) {
       const index_t r0 = a.block_rows() * task / tasks;
       const index_t r1 = a.block_rows() * (task + 1) / tasks;

@@ -73,7 +73,7 @@ struct gemv_bitmask {
         usable = prepare(c.x, n + i, room + i * stride, stride);
       }
       const index_t work = (c.a.nnz() + c.a.mask.size()) * count / 2;
-      const index_t tasks = task_count(c.policy, work, blocks);
+      const index_t tasks = fine_task_count(c.policy, work, blocks);
       run_tasks(c.policy, tasks, [&](index_t task, index_t) {
         for (index_t b = blocks * task / tasks; b < blocks * (task + 1) / tasks; ++b) {
           finish_block(c, b * block_rows, n, count, usable ? room : nullptr, stride);

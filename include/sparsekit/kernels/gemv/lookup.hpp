@@ -195,7 +195,7 @@ struct gemv_lookup {
           finite = read_in_place(c.x, n + i, c.a, on_stack, x[i]) && finite;
         }
       }
-      const index_t tasks = task_count(c.policy, c.a.slots() * count, c.a.blocks());
+      const index_t tasks = fine_task_count(c.policy, c.a.slots() * count, c.a.blocks());
       run_tasks(c.policy, tasks, [&](index_t task, index_t) {
         const index_t end = lookup_task_block(c.a, task + 1, tasks);
         for (index_t b = lookup_task_block(c.a, task, tasks); b < end; ++b) {

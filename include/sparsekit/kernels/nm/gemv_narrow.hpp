@@ -166,7 +166,7 @@ struct gemv_nm_narrow {
                          : on_stack;
     for (index_t column = 0; column < c.x.cols(); ++column) {
       relay_column(c.x, column, x, stride(a.cols()));
-      const index_t tasks = task_count(c.policy, a.slots(), a.slices());
+      const index_t tasks = fine_task_count(c.policy, a.slots(), a.slices());
       run_tasks(c.policy, tasks, [&](index_t task, index_t) {
         const index_t s0 = a.slices() * task / tasks;
         const index_t s1 = a.slices() * (task + 1) / tasks;

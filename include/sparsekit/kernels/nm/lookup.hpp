@@ -162,7 +162,7 @@ struct nm_lookup {
   template <class Call>
   static void run_columns(const Call& c, nm_columns<T> x) {
     const auto& a = c.a;
-    const index_t tasks = task_count(c.policy, a.slots() * c.x.cols(), a.slices());
+    const index_t tasks = fine_task_count(c.policy, a.slots() * c.x.cols(), a.slices());
     run_tasks(c.policy, tasks, [&](index_t task, index_t) {
       const index_t slice0 = a.slices() * task / tasks;
       const index_t slice1 = a.slices() * (task + 1) / tasks;

@@ -81,7 +81,8 @@ struct spmv_bsr : spmv_kernel {
     const auto& a = c.a;
     const auto out = output_of<simd::lanes<arch::scalar, S>>(c.y, c.epilogue);
     const auto* x = c.x.data();
-    const index_t tasks = task_count(c.policy, a.nnz() + a.rows(), ceil_div(a.block_rows(), 16));
+    const index_t tasks =
+        fine_task_count(c.policy, spmv_work(a.nnz() + a.rows()), ceil_div(a.block_rows(), 16));
     run_tasks(c.policy, tasks, [&](index_t task, index_t) {
       const index_t end = balanced_row(a.row_ptr, task + 1, tasks);
       for (index_t r = balanced_row(a.row_ptr, task, tasks); r < end; ++r) {

@@ -39,6 +39,9 @@ SPARSEKIT_INLINE auto sparse_dot(const T* values, const Index* columns, index_t 
   return sum;
 }
 
+/// What so many entries count for when tasks are cut: each waits for its element of x.
+constexpr index_t spmv_work(index_t entries) { return 2 * entries; }
+
 /// First row of every task: rows are cut where the entries are, so that one long row does not make
 /// one task the whole work.
 template <class Offsets>
@@ -204,7 +207,8 @@ struct spmv_csr_row : spmv_kernel {
         }
       }
     };
-    const index_t tasks = task_count(c.policy, a.nnz() + a.rows(), ceil_div(a.rows(), 16));
+    const index_t tasks =
+        fine_task_count(c.policy, spmv_work(a.nnz() + a.rows()), ceil_div(a.rows(), 16));
     run_tasks(c.policy, tasks + pieces.count, [&](index_t task, index_t) {
       if (task >= tasks) {
         const index_t i = task - tasks;

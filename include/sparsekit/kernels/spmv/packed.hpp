@@ -2,6 +2,8 @@
 // AVX-512 register, two of AVX2, four of NEON. The order of each row's sum is that of its steps.
 #pragma once
 
+#include <algorithm>
+
 #include "../../formats/spmv_packed.hpp"
 #include "csr.hpp"
 #include "lane_output.hpp"
@@ -149,21 +151,32 @@ template <class Lanes, bool Far, class Column, class Call>
 void spmv_packed_run(const Call& c, const spmv_view<const typename Call::value_type>& a) {
   using T = typename Call::value_type;
   const index_t slices = a.slices.size();
-  // Work of a slice or long row in values read, a slice costing some for itself. A run whose entries share
-  // one value reads next to none, and still takes three quarters of the time.
+  // Work before slice s in entries that take as long. A step costs its words, its values and most
+  // of all a list its gathers; a slice costs some for itself.
   constexpr index_t height = spmv_view<T>::height;
-  const auto before = [&](index_t s) {
-    return s == slices ? index_t{a.values.size()} + a.words.size() * height * 3 / 4 + s * 16
-                       : index_t{a.slices[s].value} * height +
-                             index_t{a.slices[s].word} * height * 3 / 4 +
-                             index_t{a.slices[s].column} * 4 + s * 16;
+  const auto work = [](index_t words, index_t lines, index_t lists, index_t s) {
+    return words * 6 + lines * 4 + lists * 10 + s * 16;
   };
-  const index_t slice_tasks =
-      slices == 0 ? 0 : task_count(c.policy, before(slices), ceil_div(slices, 8));
-  const index_t row_tasks = a.long_rows.empty() ? 0 : (slice_tasks > 1 ? slice_tasks : 1);
+  const auto before = [&](index_t s) {
+    if (s < slices) {
+      const spmv_slice& next = a.slices[s];
+      return work(next.word, next.value, next.column, s);
+    }
+    // Not what the streams hold: long rows are in them as well.
+    const spmv_slice& last = a.slices[slices - 1];
+    return work(last.word + last.words(), last.value + last.lines(height),
+                last.column + last.list_steps(), slices);
+  };
+  const index_t lines =
+      slices == 0 ? 0 : a.slices[slices - 1].value + a.slices[slices - 1].lines(height);
+  const index_t all_work =
+      (slices == 0 ? 0 : before(slices)) + (index_t{a.values.size()} - lines * height);
+  const index_t tasks = fine_task_count(c.policy, spmv_work(all_work),
+                                        std::max(ceil_div(slices, 8), a.long_rows.size()));
   const auto cut = [&](index_t task) {
-    if (task == slice_tasks) return slices;
-    const index_t wanted = before(slices) / slice_tasks * task;
+    if (task == 0) return index_t{0};
+    if (task == tasks) return slices;
+    const index_t wanted = before(slices) / tasks * task;
     index_t low = 0;
     index_t high = slices;
     while (low < high) {
@@ -192,20 +205,16 @@ void spmv_packed_run(const Call& c, const spmv_view<const typename Call::value_t
       if (row_cuts.cuts(n)) pieces.add(row_cuts, i, n);
     }
   }
-  const index_t tasks = slice_tasks + row_tasks;
   run_tasks(c.policy, tasks + pieces.count, [&](index_t task, index_t) {
-    if (task < slice_tasks) {
-      spmv_packed_range<Lanes, Far, Column, T>(a, c.x.data(), c.y, c.epilogue, cut(task),
-                                               cut(task + 1));
-      return;
-    }
     if (task >= tasks) {
       const auto& piece = pieces.at[task - tasks];
       pieces.sum[task - tasks] = dot(a.long_rows[piece.row], piece.begin, piece.end);
       return;
     }
+    spmv_packed_range<Lanes, Far, Column, T>(a, c.x.data(), c.y, c.epilogue, cut(task),
+                                             cut(task + 1));
     // Long rows are dealt out in turn: they come in no order of length.
-    for (index_t i = task - slice_tasks; i < a.long_rows.size(); i += row_tasks) {
+    for (index_t i = task; i < a.long_rows.size(); i += tasks) {
       const spmv_row& row = a.long_rows[i];
       T sum;
       if (!row_cuts.cuts(row.count)) {

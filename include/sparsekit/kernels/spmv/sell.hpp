@@ -55,7 +55,8 @@ struct spmv_sell : spmv_kernel {
   template <class Call>
   static void run(const Call& c) {
     const auto& a = c.a;
-    const index_t tasks = task_count(c.policy, a.slots() + a.rows(), ceil_div(a.slices(), 16));
+    const index_t tasks =
+        fine_task_count(c.policy, spmv_work(a.slots() + a.rows()), ceil_div(a.slices(), 16));
     run_tasks(c.policy, tasks, [&](index_t task, index_t) {
       for_sell_registers<lanes::width>(
           a, balanced_row(a.slice_ptr, task, tasks), balanced_row(a.slice_ptr, task + 1, tasks),
