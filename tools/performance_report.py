@@ -649,6 +649,32 @@ def spmv_section(folder, prefix=""):
     return text + [facts["reproduce"], ""]
 
 
+def threads_section(folder):
+    """What a second thread brings to SpMM and GEMV. [] without data."""
+    path = folder / "avx512-threads.csv"
+    if not path.exists():
+        return []
+    facts = json.loads((folder / "avx512-threads-machine.json").read_text())
+    cells, hand_overs = collections.defaultdict(dict), []
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            if not row["rows"]:
+                hand_overs.append(f"a {row['what']} takes {1e6 * float(row['two_threads']):.1f} us")
+                continue
+            cells[row["type"], int(row["rows"]), int(row["cols"]), int(row["columns"])][float(row["zeros"])] = row
+    zeros = sorted({z for cell in cells.values() for z in cell})
+    text = ["## Two threads (AVX-512)", "", facts["machine"] + " " + facts["conditions"], "",
+            "Speed on two threads over one (`par(thread_pool)`; the same bits), and the microseconds on one: packed dense "
+            "weights, and `pack` by zeros. X and Y are row-major. " + "; ".join(hand_overs).capitalize() + ".", "",
+            "| type | shape | columns | " + " | ".join(f"{100 * z:.0f} %" if z else "dense" for z in zeros) + " |",
+            "|---|---|---|" + "---|" * len(zeros)]
+    for (kind, rows, cols, columns), cell in cells.items():
+        ratios = (f"{float(cell[z]['one_thread']) / float(cell[z]['two_threads']):.2f} "
+                  f"({1e6 * float(cell[z]['one_thread']):.0f})" for z in zeros)
+        text.append(f"| {kind} | {rows}x{cols} | {columns} | " + " | ".join(ratios) + " |")
+    return text + ["", facts["notes"], "", facts["reproduce"], ""]
+
+
 BOUNDS = ("peak", "peak-dots", "read")
 
 
@@ -920,6 +946,7 @@ def main():
     text += recommendation_section(root) + structured_section(args.data)
     text += gemv_section(args.data)
     text += spmv_section(args.data, "avx512-") + spmv_section(args.data)
+    text += threads_section(args.data)
     text += scoreboard(args.data, args.out, "avx512-") + scoreboard(args.data, args.out)
     text += networks_section(args.data) + packing_section(args.data) + NEON_SECTION
     text += ["## Reproduce", "", machine["reproduce"], ""]

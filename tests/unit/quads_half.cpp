@@ -47,6 +47,19 @@ TEST_CASE_TEMPLATE("quads of half types multiply exactly", Types, types<bf16, fl
   check_shape<Types>(530, 270, 0.1, {512, 256, 1});
 }
 
+namespace {
+
+/// Tasks last to first, as two workers would take them in turn.
+struct two_workers {
+  index_t workers() const { return 2; }
+  template <class F>
+  void operator()(index_t tasks, F&& f) const {
+    for (index_t t = tasks - 1; t >= 0; --t) f(t, t % 2);
+  }
+};
+
+}  // namespace
+
 TEST_CASE(
     "a column has the same bits at every place, in every chunk of threads, of either type of X") {
   using T = bf16;
@@ -56,9 +69,7 @@ TEST_CASE(
   for (T& v : a.values) v = T(static_cast<float>(random.normal()));
   std::vector<T> column(at(k));
   for (T& v : column) v = T(static_cast<float>(random.normal()));
-  const auto executor = [](index_t tasks, auto&& f) {
-    for (index_t t = tasks - 1; t >= 0; --t) f(t, t % 2);
-  };
+  const two_workers executor;  // for whom one row block becomes narrower panels
   const auto packed = sk::pack(a.view(), {.columns = {most}}).value();
   sk::workspace ws(packed, {.max_columns = most, .max_workers = 2});
   std::vector<float> expected;
