@@ -86,7 +86,7 @@ void check_products(const csr_arrays<T>& a, index_t window, edge side, bool with
   REQUIRE(bool(sk::lookup_matrix<T>::view_of(matrix.bytes())));
   const guarded_lookup<T> arrays(matrix, side);
   const auto& packed = arrays.view;
-  for (index_t columns : {1, 2, 3, 4}) {
+  for (index_t columns : {1, 2, 3, 4, 5, 6, 7}) {
     guarded<T> x(make_dense<T>(a.cols, columns, random, small_integers{}), side);
     if (with_infinity && x.size() > 0) {
       x[random.below(x.size())] = std::numeric_limits<T>::infinity();

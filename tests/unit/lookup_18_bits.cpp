@@ -122,7 +122,7 @@ TEST_CASE("products of 18 bits are those of the exact form with rounded weights,
                                {1, 1000},
                                {20, 6000}}) {
       const sparse<float> a = random_weights(m, k, 0.3, random);
-      for (const index_t n : {1, 2, 3, 4}) {
+      for (const index_t n : {1, 2, 3, 4, 6}) {
         check_same<sk::col_major, sk::col_major>(a, window, n, true, random);
         check_same<sk::row_major, sk::row_major>(a, window, n, true, random);
         check_same<sk::col_major, sk::col_major>(a, window, n, false, random);

@@ -25,7 +25,7 @@ void check_types(index_t m, index_t k, double density, index_t window) {
   REQUIRE(sk::validate(packed.view()));
   for (const edge e : both_edges) {
     for (const bool ws : {false, true}) {
-      for (const index_t n : {1, 2, 3, 4}) {
+      for (const index_t n : {1, 2, 3, 4, 5}) {
         if (!is_tried(e, ws, n)) continue;
         // So that both layouts meet both edges, with and without a workspace.
         if (is_tried(n / 2)) check_product<TW, TX, TY, C, C>(a, packed, n, ws, e, random);

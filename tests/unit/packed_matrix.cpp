@@ -258,10 +258,36 @@ TEST_CASE(
   // Few columns and many: one form each.
   const auto both = sk::pack(view_of(sparse), {.columns = {1, 128}}).value();
   rng random(9);
-  for (index_t n : {1, 2, 3, 4, 70}) {
+  for (index_t n : {1, 2, 3, 4, 5, 6, 7, 70}) {
     const auto x = make_dense<float>(400, n, random, small_integers{});
     CHECK(product<sk::native_arch, float>(both.view(), x, n) == expected(sparse, x, n));
   }
+}
+
+TEST_CASE("window lookup serves as many columns as pay on the target, quads the others") {
+  const auto packed = [](auto value, double density, sk::column_counts columns,
+                         sk::pack_target target, bool keep_18_bits = false) {
+    const auto a = weights<decltype(value)>(96, 400, density, 21);
+    return sk::pack(view_of(a),
+                    {.columns = columns, .keep_18_bits = keep_18_bits, .target = target})
+        .value();
+  };
+  constexpr auto avx512 = sk::pack_target::avx512;
+  for (const index_t n : {4, 6}) {
+    const auto few = packed(1.f, 0.2, {n}, avx512);
+    CHECK(few.view().has_lookup());
+    CHECK(!few.view().has_quads());
+    CHECK(!packed(1.f, 0.2, {n}, sk::pack_target::avx2).view().has_lookup());
+    CHECK(!packed(1.0, 0.2, {n}, avx512).view().has_lookup());
+    // Few entries: putting sums would take longer than the products.
+    CHECK(!packed(1.f, 0.02, {n}, avx512).view().has_lookup());
+  }
+  CHECK(!packed(1.f, 0.05, {6}, avx512).view().has_lookup());
+  CHECK(!packed(1.f, 0.2, {7}, avx512).view().has_lookup());
+  const auto both = packed(1.f, 0.2, {4, 7}, avx512);
+  CHECK((both.view().has_lookup() && both.view().has_quads()));
+  // Weights of 18 bits are for up to three columns: four are exact.
+  CHECK(packed(1.f, 0.2, {4}, avx512, true).view().has_quads());
 }
 
 TEST_CASE_TEMPLATE("a whole matrix: saved, read back, multiplied by every instruction set", T,
@@ -323,7 +349,8 @@ TEST_CASE("the bytes for one target are the same whoever writes them") {
     return sk::packed_checksum(bytes.data(), bytes.size());
   };
   CHECK(sum({64}, sk::pack_target::avx2) == 0x70f10ef061f546aeu);
-  CHECK(sum({4}, sk::pack_target::avx512) == 0x991e6413a5b8b745u);
+  CHECK(sum({8}, sk::pack_target::avx512) == 0x991e6413a5b8b745u);
+  CHECK(sum({4}, sk::pack_target::avx512) == 0x818868f6ddf1344eu);
   const auto wide = sk::pack_wide(sk::seq, view_of(a)).value();
   CHECK(sk::packed_checksum(wide.bytes().data(), wide.bytes().size()) == 0x92eab294486c0e22u);
 }

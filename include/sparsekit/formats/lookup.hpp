@@ -1,4 +1,4 @@
-// Window-lookup steps: the packed form for one to three columns of x with scattered zeros.
+// Window-lookup steps: the packed form for few columns of x with scattered zeros.
 //
 // Rows are sorted by their number of entries inside blocks of 256 and taken 32 at a time: a slice.
 // A slice is a sequence of steps. A step has one window of x, a short run of consecutive elements

@@ -26,7 +26,7 @@ struct packed_view {
   extents shape{};
   index_t entries = 0;
   quad_view<const value_type> quads{};     ///< two columns and more
-  lookup_view<const value_type> lookup{};  ///< one to three columns, weights
+  lookup_view<const value_type> lookup{};  ///< few columns, weights
   spmv_view<const value_type> spmv{};      ///< one column, very sparse matrices
   wide_view<const value_type> wide{};      ///< instead of quads: very sparse, or few columns
   bitmask_view<const value_type> bits{};   ///< instead of lookup: few zeros, from memory
@@ -159,7 +159,8 @@ class packed_matrix {
     const double elements = static_cast<double>(shape_.rows) * static_cast<double>(shape_.cols);
     const double zeros = elements == 0 ? 0 : 100 * (1 - static_cast<double>(nnz_) / elements);
     std::string text = std::to_string(zeros).substr(0, zeros < 10 ? 3 : 4) + " % zeros";
-    if (!lookup_.bytes().empty()) text += "; entries everywhere: window-lookup steps for 1 to 3 columns";
+    if (!lookup_.bytes().empty())
+      text += "; entries everywhere: window-lookup steps for few columns";
     if (lookup_.view().places_in_values) text += ", 18 bits of mantissas kept";
     if (!bits_.bytes().empty()) text += "; entries everywhere: a bitmask for 1 to 3 columns";
     if (!spmv_.bytes().empty()) {

@@ -20,14 +20,19 @@ auto part_call(const Call& c, const Part& part) {
       c.policy, part, c.x, c.y, c.epilogue, c.scratch};
 }
 
-/// Up to three columns; any number when the matrix was packed for nothing else.
+/// Few columns; any number when the matrix was packed for nothing else.
 template <class Arch, class T>
 struct gemv_packed_lookup {
   using part = std::conditional_t<is_narrow<T>, gemv_lookup_narrow<Arch, T>, gemv_lookup<Arch, T>>;
 
+  /// More than three columns have exact weights.
+  template <class A>
+  static bool serves(const A& a, index_t columns) {
+    return lookup_serves(a.lookup.places_in_values ? 3 : part::group, a.shape, a.entries, columns);
+  }
   template <class Call>
   static bool accepts(const Call& c) {
-    return c.a.has_lookup() && (c.x.cols() <= 3 || !(c.a.has_quads() || c.a.has_wide()));
+    return c.a.has_lookup() && (serves(c.a, c.x.cols()) || !(c.a.has_quads() || c.a.has_wide()));
   }
   template <class A>
   static workspace_size requirement(const A& a, index_t columns) {

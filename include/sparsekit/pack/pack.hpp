@@ -182,10 +182,17 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
   wide_matrix<value> wide;
   bitmask_matrix<value> bits;
   bool has_few = false;
+  // Window-lookup steps serve more columns than a bitmask does, and than weights that are not exact
+  // may.
+  const bool masks =
+      !options.keep_18_bits && prefers_bitmask<value>(a.shape, a.nnz(), options.target);
+  const auto for_few = [&](index_t columns) {
+    return masks || options.keep_18_bits
+               ? columns <= 3
+               : packing::lookup_serves<value>(options.target, a.shape, a.nnz(), columns);
+  };
   // Entries too few and far apart for it, as in graphs, are an error only where there is no other form.
   const auto pack_few = [&](bool must) -> status {
-    const bool masks =
-        !options.keep_18_bits && prefers_bitmask<value>(a.shape, a.nnz(), options.target);
     const status s = masks ? convert::bitmask_from(source).get(bits)
                            : pack_lookup(unchecked, source, lookup_way).get(lookup);
     has_few = static_cast<bool>(s);
@@ -196,10 +203,10 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
     // The forms that s8 has, whatever the count of columns.
     if (status s = pack_few(true); !s) return s;
   } else if constexpr (is_narrow<value>) {
-    if (options.columns.least() <= 3 || options.keep_18_bits) {
+    if (for_few(options.columns.least()) || options.keep_18_bits) {
       if (status s = pack_few(options.keep_18_bits); !s) return s;
     }
-    if (!has_few || options.columns.most() > 3) {
+    if (!has_few || !for_few(options.columns.most())) {
       if (!quads_hold(a.shape, a.nnz())) {
         return status{.code = errc::unsupported,
                       .object = "pack",
@@ -213,7 +220,7 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
     }
   } else {
     const bool weights = options.keep_18_bits || is_weights<value>(a.shape, a.nnz(), options);
-    if (options.columns.least() <= 3 && weights) {
+    if (for_few(options.columns.least()) && weights) {
       if (status s = pack_few(options.keep_18_bits); !s) return s;
     }
     const auto pack_slices = [&] { return pack_spmv(unchecked, source).get(spmv); };
@@ -221,7 +228,7 @@ result<packed_matrix<std::remove_const_t<T>>> pack(const Policy& policy, uncheck
       if (status s = pack_slices(); !s) return s;
     }
     // A form for few columns serves any number, if it must, but slowly.
-    const bool few = options.columns.most() <= (has_few ? 3 : 1);
+    const bool few = has_few ? for_few(options.columns.most()) : options.columns.most() <= 1;
     if (!few || (!has_few && spmv.bytes().empty())) {
       if (prefers_wide<value>(a.shape, a.nnz(), options)) {
         if (status s = pack_wide(policy, source).get(wide); !s) return s;

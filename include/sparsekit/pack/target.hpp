@@ -7,6 +7,8 @@
 
 #include "../config.hpp"
 #include "../core/array_view.hpp"
+#include "../core/number.hpp"
+#include "../kernels/gemv/lookup_columns.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -69,6 +71,15 @@ constexpr bool wide_wins(pack_target target, const extents& shape, index_t nnz, 
     return density <= (words <= 8 ? 0.008 : words <= 16 ? 0.04 : words <= 32 ? 0.03 : words <= 256 ? 0.035 : 0.025);
   }
   return density <= 0.03;
+}
+
+/// Whether window-lookup steps serve n columns of X better than quads and wide rows do.
+template <class T>
+constexpr bool lookup_serves(pack_target target, const extents& shape, index_t nnz, index_t n) {
+  const index_t at_once = resolved(target) != pack_target::avx512 ? 3
+                          : is_narrow<T> ? kernels::lookup_narrow_columns<arch::avx512>
+                                         : kernels::lookup_columns<arch::avx512, T>;
+  return kernels::lookup_serves(at_once, shape, nnz, n);
 }
 
 }  // namespace packing

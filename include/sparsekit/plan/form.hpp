@@ -16,7 +16,7 @@ inline namespace v0 {
 enum class form : std::uint8_t {
   dense,       ///< packed dense weights
   quads,       ///< balanced row quads: scattered zeros, several columns
-  lookup,      ///< window-lookup steps: scattered zeros, one to three columns
+  lookup,      ///< window-lookup steps: scattered zeros, few columns
   slices,      ///< SELL slices with runs: one column, very sparse, bands and grids
   nm,          ///< at most n entries in each m columns, the pattern free or shared by v rows
   structured,  ///< whole rows and columns removed

@@ -1,10 +1,12 @@
-// y = A x for window-lookup steps (formats/lookup.hpp), one to three columns of x at a time.
+// y = A x for window-lookup steps (formats/lookup.hpp), one to six columns of x at a time.
 //
-// A slice's sums live in registers: 32 rows a column. A step loads the window of x once and looks up all
-// its slots there. Nothing in the loop depends on a value just loaded but the window's address.
+// A slice's sums live in registers: 32 rows a column. A step loads the window of x once and looks
+// up all its slots there. Nothing in the loop depends on a value just loaded but the window's
+// address.
 //
-// x is copied to aligned scratch, with zeros behind its end, while it is searched for Inf and NaN. Without
-// room for that it is read in place; windows that reach beyond its end are served from a copy of the tail.
+// x is copied to aligned scratch, with zeros behind its end, while it is searched for Inf and NaN.
+// Without room for that it is read in place; windows that reach beyond its end are served from a
+// copy of the tail.
 #pragma once
 
 #include <algorithm>
@@ -12,6 +14,7 @@
 #include "../../formats/lookup.hpp"
 #include "../../simd/lookup.hpp"
 #include "../call.hpp"
+#include "lookup_columns.hpp"
 
 SPARSEKIT_EXEC_BEGIN
 namespace kernels {
@@ -157,9 +160,7 @@ template <class Arch, class T>
 struct gemv_lookup {
   using lanes = simd::lanes<Arch, T>;
   using view = lookup_view<const T>;
-  /// Columns that share one pass over the stream: as many as registers hold.
-  static constexpr index_t group = std::is_same_v<Arch, arch::avx512> ? 3
-                                   : std::is_same_v<Arch, arch::scalar> ? 1 : 2;
+  static constexpr index_t group = lookup_columns<Arch, T>;
   /// Elements of x that are copied to the stack when there is no workspace.
   static constexpr index_t stack_elements = 16384 / index_t{sizeof(T)};
   /// Elements behind the end of x that the last window may reach.
@@ -267,12 +268,8 @@ struct gemv_lookup {
       }
     } else if (count == 1) {
       block_sums<1>(c.a, block, x, sums);
-    } else if constexpr (group > 1 && !Call::one_column) {
-      if (count == 2) {
-        block_sums<2>(c.a, block, x, sums);
-      } else if constexpr (group > 2) {
-        block_sums<3>(c.a, block, x, sums);
-      }
+    } else if constexpr (!Call::one_column) {
+      block_sums_of_many<2>(c.a, block, count, x, sums);
     }
     const index_t row = block * view::block_rows;
     const index_t rows = std::min(view::block_rows, c.a.rows() - row);
@@ -289,6 +286,16 @@ struct gemv_lookup {
         }
         if (r < rows) out.put(lanes::load(s + r), row + r, column + n, lanes::first(rows - r));
       }
+    }
+  }
+
+  /// Of N columns and more, up to a group of them.
+  template <int N>
+  static void block_sums_of_many(const view& a, index_t block, index_t count,
+                                 const window_source<T>* x, T* sums) {
+    if constexpr (N <= group) {
+      if (count == N) return block_sums<N>(a, block, x, sums);
+      block_sums_of_many<N + 1>(a, block, count, x, sums);
     }
   }
 

@@ -1,4 +1,4 @@
-// y = A x for window-lookup steps of bf16, f16 and s8 (formats/lookup.hpp), one to three columns at
+// y = A x for window-lookup steps of bf16, f16 and s8 (formats/lookup.hpp), one to four columns at
 // a time.
 //
 // As gemv_lookup does it, but a step has two (bf16, f16) or four (s8) slots a row, which become one
@@ -85,12 +85,6 @@ struct narrow_window {
     }
   }
 };
-
-/// Columns that share one pass over the stream.
-template <class Arch>
-inline constexpr index_t lookup_narrow_columns = std::is_same_v<Arch, arch::avx512>   ? 3
-                                                 : std::is_same_v<Arch, arch::scalar> ? 1
-                                                                                      : 2;
 
 template <class Arch, class T>
 struct gemv_lookup_narrow {
