@@ -176,7 +176,8 @@ struct gemm_packed_dense_rows {
     constexpr bool along_columns = !decltype(out.y)::layout::rows_contiguous;
     constexpr bool straight = std::is_same_v<Step, fixed_stride<1>> && along_columns;
     alignas(64) T sums[block * view::group];
-    const bool fetching = columns >= 16 && a.values.size() * index_t{sizeof(T)} > fetched_weights;
+    const bool fetching = columns >= (fetch_ahead::often ? 16 : 24) &&
+                          a.values.size() * index_t{sizeof(T)} > fetched_weights;
     for (index_t g = g0; g < g1; ++g) {
       const index_t step = a.step(g);
       const index_t row = g * view::group;
@@ -319,7 +320,8 @@ struct gemm_packed_dense_columns {
             const index_t column = column_of(p);
             const index_t columns = column_of(p + 1) - column;
             alignas(64) T sums[view::group * width];
-            fetch_ahead fetch = fetch_next_group(c.a, g, 1, ceil_div(columns, w));
+            fetch_ahead fetch;
+            if (fetch_ahead::often) fetch = fetch_next_group(c.a, g, 1, ceil_div(columns, w));
             for_k_ranges(c.a.cols(), columns_k, [&](k_range range) {
               run_panel<true>(c.a, c.x.data() + column, c.x.ld(), range, finite, g, sums, fetch,
                               column, columns, out);
