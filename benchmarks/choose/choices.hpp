@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <sparsekit/plan/calibration.hpp>
+#include <sparsekit/plan/form.hpp>
 #include <sparsekit/status.hpp>
 #include <string>
 #include <vector>
@@ -26,6 +27,32 @@ struct options {
   std::string csv;
   std::string crossover;
 };
+
+/// Calls f(T*) for the type of this name. Returns whether there is one.
+template <class F>
+bool with_type(const std::string& name, F&& f) {
+  if (name == "f32") {
+    f(static_cast<float*>(nullptr));
+  } else if (name == "f64") {
+    f(static_cast<double*>(nullptr));
+  } else if (name == "bf16") {
+    f(static_cast<sk::bfloat16*>(nullptr));
+  } else if (name == "f16") {
+    f(static_cast<sk::float16*>(nullptr));
+  } else if (name == "s8") {
+    f(static_cast<std::int8_t*>(nullptr));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/// Which variant of its form was timed, as rows say it: "1:4 shared by 2 rows", "cut 1" of quads;
+/// else nothing.
+inline std::string variant_of(const sk::form_choice& c) {
+  if (c.kind == sk::form::quads) return "cut " + std::to_string(c.interleave);
+  return c.kind == sk::form::nm || c.kind == sk::form::bsr ? c.text() : "";
+}
 
 /// Packs and times all candidates of each matrix, and reports how far what choose() takes is off. `c` may be null.
 template <class T>

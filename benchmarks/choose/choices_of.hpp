@@ -27,25 +27,6 @@ struct outcome {
 };
 
 template <class T>
-sk::csr_matrix<T, std::int32_t, std::int64_t> typed(const csr_f32& a) {
-  const auto v = a.view();
-  sk::buffer<std::int64_t> row_ptr;
-  sk::buffer<std::int32_t> columns;
-  sk::buffer<T> values;
-  if (!row_ptr.allocate(v.row_ptr.size()) || !columns.allocate(v.nnz()) || !values.allocate(v.nnz())) std::abort();
-  std::copy_n(v.row_ptr.data(), v.row_ptr.size(), row_ptr.data());
-  std::copy_n(v.columns.data(), v.nnz(), columns.data());
-  for (index_t i = 0; i < v.nnz(); ++i) {
-    if constexpr (std::is_integral_v<T>) {  // no weight may become zero
-      values[i] = static_cast<T>(v.values[i] < 0 ? -1 - i % 127 : 1 + i % 127);
-    } else {
-      values[i] = static_cast<T>(v.values[i]);
-    }
-  }
-  return {v.shape, std::move(row_ptr), std::move(columns), std::move(values)};
-}
-
-template <class T>
 void run(const options& o, const named_matrix& m, const sk::cost_model<T>& model, std::FILE* csv,
          std::vector<outcome>& out) {
   const auto matrix = typed<T>(m.matrix);
@@ -128,10 +109,11 @@ void run(const options& o, const named_matrix& m, const sk::cost_model<T>& model
       for (int f = 0; f < sk::form_count; ++f) {
         const sk::candidate* c = list.find(static_cast<sk::form>(f));
         if (c == nullptr) {
-          std::fprintf(csv, ",,,");
+          std::fprintf(csv, ",,,,");
         } else {
           const sk::form k = c->choice.kind;
-          std::fprintf(csv, ",%.3f,%.3f,%.3f", rounds.time(k), rounds.median(k), c->us[0]);
+          std::fprintf(csv, ",%.3f,%.3f,%.3f,%s", rounds.time(k), rounds.median(k), c->us[0],
+                       variant_of(c->choice).c_str());
         }
       }
       std::fprintf(csv, "\n");
@@ -206,7 +188,7 @@ void check_choices(const options& o, const std::vector<named_matrix>& matrices, 
                  "over_dense_low,over_dense_high");
     for (int f = 0; f < sk::form_count; ++f) {
       const char* name = sk::name_of(static_cast<sk::form>(f));
-      std::fprintf(csv, ",%s us,%s median,%s predicted", name, name, name);
+      std::fprintf(csv, ",%s us,%s median,%s predicted,%s variant", name, name, name, name);
     }
     std::fprintf(csv, "\n");
   }

@@ -22,30 +22,7 @@
 
 #include "choices.hpp"
 
-namespace {
-
 using namespace choose_benchmark;
-
-/// Calls f(T*) for the type of this name. Returns whether there is one.
-template <class F>
-bool with_type(const std::string& name, F&& f) {
-  if (name == "f32") {
-    f(static_cast<float*>(nullptr));
-  } else if (name == "f64") {
-    f(static_cast<double*>(nullptr));
-  } else if (name == "bf16") {
-    f(static_cast<sk::bfloat16*>(nullptr));
-  } else if (name == "f16") {
-    f(static_cast<sk::float16*>(nullptr));
-  } else if (name == "s8") {
-    f(static_cast<std::int8_t*>(nullptr));
-  } else {
-    return false;
-  }
-  return true;
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
   options o;

@@ -77,6 +77,24 @@ std::vector<named_matrix> generated(int count, std::uint64_t seed) {
   return list;
 }
 
+named_matrix generated_like(const std::string& name) {
+  const std::string group = name.substr(0, name.find('-'));
+  sk::sample g;
+  long r = 0, k = 0, rows = 0, cols = 0;
+  const int read = std::sscanf(name.c_str() + group.size(), "-%ldx%ld-%ldx%ld-%lf-%lf-%lf", &r, &k,
+                               &rows, &cols, &g.zeros, &g.by_rows, &g.zeros_left);
+  if (read < 5) return {name, "", {}, {}};
+  g.shape = sk::extents(rows, cols);
+  g.shared = {r, k};
+  g.pattern = group == "N:M"                ? sk::sample_pattern::groups
+              : group == "blocks"           ? sk::sample_pattern::blocks
+              : group == "removed channels" ? sk::sample_pattern::structured
+              : group == "uneven"           ? sk::sample_pattern::uneven
+                                            : sk::sample_pattern::scattered;
+  for (const char letter : name) g.seed = g.seed * 31 + static_cast<unsigned char>(letter);
+  return {name, group, sk::make_sample<float>(g).value(), {}};
+}
+
 std::vector<named_matrix> from_smtx(const std::string& folder) {
   std::vector<std::string> paths;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
