@@ -4,10 +4,13 @@
 // decides, and the row says what the candidates took. What was taken then stands beside it.
 //
 // usage: sparsekit_choose_judge --type f32|f64|bf16|f16|s8 [--dlmc FOLDER] [--leave-out FORM]...
-//                               [--calibration FILE] [--fit FILE] [--csv FILE] [--losing COUNT] ROWS.csv...
+//                               [--calibration FILE] [--fit FILE] [--learn ROWS.csv]... [--csv FILE]
+//                               [--losing COUNT] ROWS.csv...
 //   --leave-out    a form whose times in these rows are of older kernels: "N:M", "bitmask"
-//   --fit FILE     fits the constants to the rows of generated matrices, every second matrix, and saves them
-//                  as a calibration, with which the judgement then goes on. Groups say "held out" of the rest.
+//   --fit FILE     moves the constants to where they rank the forms of generated matrices better (plan/rank.hpp), every
+//                  second matrix, and saves them as a calibration, with which the judgement then goes on. Groups say
+//                  "held out" of the rest.
+//   --learn FILE   rows to fit to, all of them, rather than to those that are judged
 //   --csv FILE     each case with what each form took and should take, and its counts
 //   --losing COUNT lists so many of the cases more than 5 % off, the worst first (20)
 //
@@ -24,7 +27,7 @@
 #include <map>
 #include <set>
 #include <sparsekit/plan/calibration.hpp>
-#include <sparsekit/plan/fit.hpp>
+#include <sparsekit/plan/rank.hpp>
 #include <sparsekit/plan/selection.hpp>
 #include <sparsekit/plan/survey.hpp>
 #include <sstream>
@@ -39,8 +42,13 @@ using row = std::map<std::string, std::string>;
 
 std::vector<std::string> cells_of(const std::string& line) {
   std::vector<std::string> cells(1);
-  for (const char c : line)
-    c == ',' ? cells.emplace_back() : cells.back(), c == ',' ? void() : cells.back().push_back(c);
+  for (const char c : line) {
+    if (c == ',') {
+      cells.emplace_back();
+    } else {
+      cells.back().push_back(c);
+    }
+  }
   return cells;
 }
 
@@ -66,6 +74,7 @@ std::vector<row> rows_of(const std::string& path) {
 struct judge_options {
   std::string type = "f32", dlmc, fit, csv;
   std::set<std::string> left_out;
+  std::vector<std::string> learn;
   std::size_t losing = 20;
 };
 
@@ -105,7 +114,8 @@ class judge {
   judge(const judge_options& o, const sk::cost_constants& constants)
       : o_(o), constants_(constants) {}
 
-  void read(const std::vector<row>& rows) {
+  /// `learn`: rows to fit to, which are not judged.
+  void read(const std::vector<row>& rows, bool learn) {
     if (!o_.dlmc.empty() && smtx_.empty()) smtx_ = from_smtx(o_.dlmc);
     const row* before = nullptr;
     for (const row& r : rows) {
@@ -115,7 +125,7 @@ class judge {
         if (!load(r)) continue;
       }
       before = &r;
-      cases_.push_back({matrices_.size() - 1, r, times_of(r)});
+      cases_.push_back({matrices_.size() - 1, r, times_of(r), learn});
     }
   }
 
@@ -125,10 +135,11 @@ class judge {
     const sk::cost_model<T> model(constants_);
     for (const one& c : cases_) {
       const matrix& m = matrices_[c.matrix];
-      if (m.group == "dlmc" || m.held_out) continue;
+      if (o_.learn.empty() ? m.group == "dlmc" || m.held_out : !c.learn) continue;
       const index_t n = columns_of(c.r);
       const auto list = sk::candidates_of(m.stats, {n}, model);
-      for (const sk::candidate& k : list) {
+      for (sk::candidate k : list) {
+        as_timed(c, k);
         const double us = time_of(c, k);
         if (us <= 0) continue;
         const auto t = model.terms_of(k.choice, m.stats, n);
@@ -136,11 +147,11 @@ class judge {
       }
       ends.push_back(static_cast<index_t>(samples.size()));
     }
-    sk::cost_constants fitted;
     const sk::array_view<const sk::cost_sample> all(samples.data(),
                                                     static_cast<index_t>(samples.size()));
     const sk::array_view<const index_t> of_cases(ends.data(), static_cast<index_t>(ends.size()));
-    if (!sk::fit_cost_constants(all, of_cases, constants_, fitted)) std::abort();
+    sk::cost_constants fitted = constants_;
+    if (!sk::rank_by_cost_constants(all, of_cases, fitted)) std::abort();
     constants_ = fitted;
     sk::calibration c = sk::default_calibration();
     c.constants<T>() = fitted;
@@ -155,8 +166,9 @@ class judge {
     int unknown = 0;
     std::FILE* csv = o_.csv.empty() ? nullptr : std::fopen(o_.csv.c_str(), "w");
     if (csv != nullptr)
-      std::fprintf(csv, "matrix,held_out,n,form,variant,regime,us,predicted,taken,counts\n");
+      std::fprintf(csv, "matrix,number,held_out,n,form,variant,regime,us,predicted,taken,counts\n");
     for (const one& c : cases_) {
+      if (c.learn) continue;
       const matrix& m = matrices_[c.matrix];
       const index_t n = columns_of(c.r);
       const sk::column_counts columns{n};
@@ -169,10 +181,11 @@ class judge {
       const sk::form taken = sk::plan::select_forms(list, allowed, 1, 0).of[0];
       const auto whole = sk::candidates_of(m.stats, columns, model);
       if (csv != nullptr) {
-        for (const sk::candidate& k : whole) {
+        for (sk::candidate k : whole) {
+          if (as_timed(c, k)) k.us[0] = model.predict(k.choice, m.stats, n);
           const auto t = model.terms_of(k.choice, m.stats, n);
-          std::fprintf(csv, "%s,%d,%ld,%s,%s,%d,%.3f,%.3f,%d", m.name.c_str(), m.held_out ? 1 : 0,
-                       static_cast<long>(n), sk::name_of(k.choice.kind),
+          std::fprintf(csv, "%s,%zu,%d,%ld,%s,%s,%d,%.3f,%.3f,%d", m.name.c_str(), c.matrix,
+                       m.held_out ? 1 : 0, static_cast<long>(n), sk::name_of(k.choice.kind),
                        variant_of(k.choice).c_str(), t.regime, time_of(c, k), k.us[0],
                        k.choice.kind == taken ? 1 : 0);
           for (const double count : t.count) std::fprintf(csv, ",%.6g", count);
@@ -254,6 +267,7 @@ class judge {
     std::size_t matrix;
     row r;
     times took;
+    bool learn;
   };
 
   static index_t columns_of(const row& r) { return std::atol(r.at("columns").c_str()); }
@@ -297,6 +311,14 @@ class judge {
     }
     return t;
   }
+  /// Of quads both cuts have constants: what was timed is what is compared.
+  static bool as_timed(const one& c, sk::candidate& k) {
+    const auto variant = c.r.find("quads variant");
+    if (k.choice.kind != sk::form::quads || variant == c.r.end() || variant->second.size() != 5)
+      return false;
+    k.choice.interleave = variant->second.back() - '0';
+    return true;
+  }
   /// What the row says about this variant of a form; 0: nothing.
   double time_of(const one& c, const sk::candidate& k) const {
     const auto variant = c.r.find(std::string(sk::name_of(k.choice.kind)) + " variant");
@@ -315,7 +337,8 @@ class judge {
 template <class T>
 void run(const judge_options& o, const std::vector<std::string>& files, const sk::calibration& c) {
   judge<T> j(o, c.constants<T>());
-  for (const std::string& file : files) j.read(rows_of(file));
+  for (const std::string& file : o.learn) j.read(rows_of(file), true);
+  for (const std::string& file : files) j.read(rows_of(file), false);
   if (!o.fit.empty()) j.fit();
   j.report();
 }
@@ -347,6 +370,8 @@ int main(int argc, char** argv) {
       o.fit = value;
     } else if (word == "--csv") {
       o.csv = value;
+    } else if (word == "--learn") {
+      o.learn.push_back(value);
     } else if (word == "--losing") {
       o.losing = static_cast<std::size_t>(std::atol(value.c_str()));
     } else if (word == "--calibration") {

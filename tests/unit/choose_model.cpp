@@ -11,6 +11,7 @@
 #include "sparsekit/choose/samples.hpp"
 #include "sparsekit/plan/calibration.hpp"
 #include "sparsekit/plan/fit.hpp"
+#include "sparsekit/plan/rank.hpp"
 #include "sparsekit/plan/selection.hpp"
 #include "support/rng.hpp"
 
@@ -207,6 +208,65 @@ TEST_CASE("a fit finds the constants that made the times, and keeps the prior wi
   }
 }
 
+TEST_CASE(
+    "ranking moves constants to where the faster form has the lower price, not beyond what timings "
+    "say") {
+  // Quads take 20 us and 0.8 for each entry, of which their price knows the second part alone;
+  // dense takes 100.
+  std::vector<sk::cost_sample> samples;
+  std::vector<index_t> ends;
+  for (int entries = 40; entries <= 200; entries += 2) {
+    samples.push_back({sk::form::dense, 2, {1e5}, 100});
+    samples.push_back({sk::form::quads, 2, {1e3 * entries}, 20 + 0.8 * entries});
+    // One of few timings, which says nothing.
+    if (entries <= 50) samples.push_back({sk::form::csr, 0, {1e3 * entries}, 20. * entries});
+    ends.push_back(static_cast<index_t>(samples.size()));
+  }
+  const sk::array_view<const sk::cost_sample> all(samples.data(),
+                                                  static_cast<index_t>(samples.size()));
+  const sk::array_view<const index_t> cases(ends.data(), static_cast<index_t>(ends.size()));
+  sk::cost_constants prior{};
+  prior.of[static_cast<int>(sk::form::dense)][2][0] = 1;
+  prior.of[static_cast<int>(sk::form::quads)][2][0] = 1.5;
+  prior.of[static_cast<int>(sk::form::csr)][0][0] = 7;
+  const auto loss = [&](const sk::cost_constants& c) {
+    double taken = 0;
+    for (int entries = 40; entries <= 200; entries += 2) {
+      const double dense = c.of[static_cast<int>(sk::form::dense)][2][0] * 100;
+      const double quads = c.of[static_cast<int>(sk::form::quads)][2][0] * entries;
+      const double time = 20 + 0.8 * entries;
+      taken += std::log((1.05 * quads < dense ? time : 100) / std::min(time, 100.));
+    }
+    return taken;
+  };
+  sk::cost_constants ranked = prior;
+  REQUIRE(sk::rank_by_cost_constants(all, cases, ranked));
+  CHECK(loss(ranked) < 0.2 * loss(prior));
+  CHECK(ranked.of[static_cast<int>(sk::form::csr)][0][0] == 7);
+  CHECK(ranked.of[static_cast<int>(sk::form::dense)][2][1] == 0);
+  for (const auto& form : ranked.of) {
+    for (const auto& regime : form) {
+      for (const double c : regime) CHECK(c >= 0);
+    }
+  }
+  sk::cost_constants untouched = prior;
+  REQUIRE(sk::rank_by_cost_constants({}, {}, untouched));
+  CHECK(untouched.of[static_cast<int>(sk::form::quads)][2][0] == 1.5);
+}
+
+TEST_CASE("rows of X a page apart share few lines of a cache: wide rows pay for it") {
+  // Half as many columns, which lie in more lines: less than half the time.
+  const auto model = sk::cost_model<float>(sk::constants_for<float>(sk::pack_target::avx512),
+                                           sk::pack_target::avx512);
+  const auto s = model.scattered({512, 4096}, 0.99);
+  const sk::form_choice wide{sk::form::wide};
+  const auto far = [&](index_t n) {
+    return model.terms_of(wide, s, n).count[8] / static_cast<double>(n);
+  };
+  CHECK(far(1024) > far(512));
+  CHECK(far(512) > far(480));
+}
+
 TEST_CASE("calibrations are saved and loaded, and every damage is named") {
   const sk::calibration own = sk::default_calibration();
   const std::string text = sk::save_calibration(own);
@@ -222,7 +282,7 @@ TEST_CASE("calibrations are saved and loaded, and every damage is named") {
   const auto code = [](std::string_view t) { return sk::load_calibration(t).error().code; };
   CHECK(code("") == sk::errc::bad_magic);
   CHECK(code("something else\n") == sk::errc::bad_magic);
-  CHECK(code("sparsekit-calibration 3\n" + text.substr(24)) == sk::errc::bad_version);
+  CHECK(code("sparsekit-calibration 4\n" + text.substr(24)) == sk::errc::bad_version);
   // Every single byte, and every length, is covered: by name of the file, version or checksum.
   for (std::size_t i = 0; i < text.size(); i += 7) {
     std::string damaged = text;

@@ -118,6 +118,33 @@ TEST_CASE("slots of quads and of window lookup are those of the whole pattern, a
   }
 }
 
+TEST_CASE(
+    "slices of window lookup are sampled at all places of their blocks, whose rows are sorted by "
+    "length") {
+  // Of each 256 rows 32 are full and the others have one entry: of slices at one place of each
+  // block one would hear of the full rows alone, or of the others.
+  std::vector<std::int64_t> row_ptr(1, 0);
+  std::vector<std::int32_t> columns;
+  for (std::int32_t r = 0; r < 2048; ++r) {
+    if (r % 8 == 3) {
+      for (std::int32_t c = 0; c < 300; ++c) columns.push_back(c);
+    } else {
+      columns.push_back(r * 37 % 300);
+    }
+    row_ptr.push_back(static_cast<std::int64_t>(columns.size()));
+  }
+  const std::vector<float> values(columns.size(), 2.f);
+  const auto size = static_cast<index_t>(columns.size());
+  const sk::csr_view<const float, std::int32_t, std::int64_t> a{
+      {2048, 300}, {row_ptr.data(), 2049}, {columns.data(), size}, {values.data(), size}};
+  sk::pattern_statistics sampled, whole;
+  sampled.shape = whole.shape = a.shape;
+  sampled.nnz = whole.nnz = size;
+  REQUIRE(sk::plan::count_lookup<float>(a, sk::pack_target::native, sampled, 8));
+  REQUIRE(sk::plan::count_lookup<float>(a, sk::pack_target::native, whole, 64));
+  CHECK(sampled.lookup_slots == doctest::Approx(whole.lookup_slots).epsilon(0.2));
+}
+
 TEST_CASE("entries in few rows only: samples that meet none of them say nothing") {
   std::vector<std::int64_t> row_ptr(4097, 0);
   std::vector<std::int32_t> columns;

@@ -6,12 +6,14 @@
 //   auto P = sk::choose(dense, {.columns = {64}, .calibration = &here}).value();
 //
 // Generated matrices of all patterns are packed in every form that fits and timed; the constants
-// are fitted to these timings (plan/fit.hpp).
+// are fitted to these timings (plan/fit.hpp) and moved to where they rank forms rightly
+// (plan/rank.hpp).
 #pragma once
 
 #include "../plan/calibration.hpp"
 #include "../plan/candidates.hpp"
 #include "../plan/fit.hpp"
+#include "../plan/rank.hpp"
 #include "samples.hpp"
 #include "timing.hpp"
 
@@ -139,8 +141,11 @@ status calibrate_type(const calibrate_options& options, double seconds, cost_con
   };
   const auto end_of_case = [&] { return ends.push_back(samples.size()); };
   if (status s = time_samples<T>(options, seconds, add, end_of_case); !s) return s;
-  return fit_cost_constants({samples.data(), samples.size()}, {ends.data(), ends.size()},
-                            default_constants<native_arch, T>(), c);
+  const array_view<const cost_sample> all(samples.data(), samples.size());
+  const array_view<const index_t> cases(ends.data(), ends.size());
+  if (status s = fit_cost_constants(all, cases, default_constants<native_arch, T>(), c); !s)
+    return s;
+  return rank_by_cost_constants(all, cases, c);
 }
 
 template <class... Types>

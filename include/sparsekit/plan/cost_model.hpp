@@ -11,6 +11,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "../kernels/nm/panel.hpp"
 #include "../kernels/spmm/csr.hpp"
@@ -192,7 +193,8 @@ class cost_model {
       const double strips = std::ceil(v.n / machine_.dense_tokens);
       return {1,
               {padded * v.k / width_ * v.n, padded * v.k / width_ * strips, v.k * v.n, v.m * v.n,
-               v.m, 1, beyond_l2(bytes), beyond_l3(bytes), beyond(machine_.l1, bytes)}};
+               v.m, 1, beyond_l2(bytes), beyond_l3(bytes), beyond(machine_.l1, bytes),
+               beyond(machine_.l2 / 2, bytes)}};
     }
     const double panels = v.panels(wide);
     // One register left over is bound by loads.
@@ -247,8 +249,9 @@ class cost_model {
       const double more = 1 - one;
       return {0,
               {slots * more, loads * more, slots * one, blocks * more, blocks * one, v.k * more, 1,
-               beyond_l2(bytes), v.k * one, v.m * v.n, groups * v.surprise(),
-               v.n > 2 ? slots : 0, interleave == 1 ? v.m * more : 0, beyond_l3(bytes)}};
+               beyond_l2(bytes), v.k * one, v.m * v.n, groups * v.surprise(), v.n > 2 ? slots : 0,
+               interleave == 1 ? v.m * more : 0, beyond_l3(bytes), beyond(machine_.l1, bytes),
+               beyond(machine_.l2 / 2, bytes)}};
     }
     const double r = v.registers;
     const double wide = machine_.quad_registers[interleave == 1 ? 0 : 1];
@@ -281,7 +284,8 @@ class cost_model {
                        : 2,
             {slots / width_ * v.n, slots / width_ * passes, v.k * v.n, v.m * v.n, 1,
              beyond_l2(bytes) * passes, beyond_l3(bytes) * passes, apart(v.k, v.n * x_bytes),
-             apart(v.m, v.n * 4), v.k * passes * again, shared_sets ? v.m * v.n : 0}};
+             apart(v.m, v.n * 4), v.k * passes * again, shared_sets ? v.m * v.n : 0,
+             beyond(machine_.l1, bytes) * passes, beyond(machine_.l2 / 2, bytes) * passes}};
   }
 
   /// Registers of places are expanded once for a few columns, zeros as well as entries.
@@ -289,9 +293,12 @@ class cost_model {
     const double steps = v.m * std::ceil(v.k / 64) * 64 / width_;
     const double passes = std::ceil(v.n / (width_ < 16 ? 2 : 4));
     const double bytes = v.nnz * sizeof(T) + v.m * v.k / 8;
-    return {v.n == 1 ? 0 : v.n <= 3 ? 1 : 2,
+    return {v.n == 1   ? 0
+            : v.n <= 3 ? 1
+                       : 2,
             {steps * passes, steps * v.n, v.m * v.n, v.k * v.n, 1, beyond_l2(bytes) * passes,
-             beyond_l3(bytes) * passes}};
+             beyond_l3(bytes) * passes, beyond(machine_.l1, bytes) * passes,
+             beyond(machine_.l2 / 2, bytes) * passes, v.nnz * passes}};
   }
 
   cost_terms slices(const counts& v) const {
@@ -300,7 +307,8 @@ class cost_model {
     const double column = static_cast<double>(spmv_column_bytes<T>(v.s.shape.cols, v.s.nnz));
     const double bytes = lists * (sizeof(T) + column) + runs * sizeof(T);
     return {v.n == 1 ? 0 : 2,
-            {lists * v.n, runs * v.n, v.m * v.n, v.k, 1, beyond_l2(bytes), beyond_l3(bytes)}};
+            {lists * v.n, runs * v.n, v.m * v.n, v.k, 1, beyond_l2(bytes), beyond_l3(bytes),
+             beyond(machine_.l1, bytes), beyond(machine_.l2 / 2, bytes)}};
   }
 
   /// N:M and structured matrices of f32 and f64: slices of 16 rows, `steps` slots a row of the `m`
@@ -322,7 +330,8 @@ class cost_model {
               {slots / width_ * c.n, wide ? slots / width_ * passes : 0, slots / width_ * passes,
                k * c.n, m * c.n, 1, beyond_l2(bytes), beyond_l3(bytes), c.m * c.n,
                wide ? slots / width_ * c.n : 0, windows * c.n, windows * passes,
-               g.m > 8 ? slots / width_ * passes : 0}};
+               g.m > 8 ? slots / width_ * passes : 0, beyond(machine_.l1, bytes),
+               beyond(machine_.l2 / 2, bytes)}};
     }
     const double panels = c.panels(kernels::nm_panel_registers);
     // Columns are dealt evenly: so many registers has the widest panel, so many panels have three, whose tiles
@@ -362,9 +371,10 @@ class cost_model {
     const double quarters = blocks * static_cast<double>(block.rows) / 4;
     if (v.n == 1) {
       const double block_rows = std::ceil(v.m / static_cast<double>(block.rows));
-      return {0,
-              {places, quarters, v.m, 1, beyond_l2(bytes), beyond_l3(bytes), blocks, block_rows,
-               block_rows * v.surprise()}};
+      return {
+          0,
+          {places, quarters, v.m, 1, beyond_l2(bytes), beyond_l3(bytes), blocks, block_rows,
+           block_rows * v.surprise(), beyond(machine_.l1, bytes), beyond(machine_.l2 / 2, bytes)}};
     }
     const double panels = v.panels(wide);
     return {v.n <= width_ ? 1 : 2,
@@ -379,7 +389,9 @@ class cost_model {
   cost_terms csr(const counts& v) const {
     const double bytes = v.nnz * (sizeof(T) + 4);
     if (v.n == 1) {
-      return {0, {v.nnz, v.m, v.k, 1, beyond_l2(bytes), beyond_l3(bytes), v.m * v.surprise()}};
+      return {0,
+              {v.nnz, v.m, v.k, 1, beyond_l2(bytes), beyond_l3(bytes), v.m * v.surprise(),
+               beyond(machine_.l1, bytes), beyond(machine_.l2 / 2, bytes)}};
     }
     constexpr int registers = kernels::csr_tile::registers;
     return rows_alone(v, bytes, registers, v.panels(registers), true, 1);
@@ -402,7 +414,11 @@ class cost_model {
     const bool relays = (v.n > most * width_ &&
                          kernels::wide_rows_share_sets(avx512, stride, v.s.nnz, v.s.shape.cols)) ||
                         straddles;
-    const double crowd = !relays && stride % 512 == 0 ? 2 : 1;
+    // Where rows lie a multiple of a large power of two apart, as many of them share the lines of a
+    // page at one place, and the sets of a cache that hold those lines: so much smaller it is.
+    const double apart = static_cast<double>(std::gcd(stride, index_t{4096}));
+    const double tile = std::min(v.registers, double{most}) * width_ * sizeof(T);
+    const double crowd = relays ? 1 : std::max(1.0, apart / tile);
     return rows_alone(v, bytes, most, tiles, relays, crowd);
   }
   /// A row of entries after the other, each with a load of X for each register, in tiles of up to `most` registers.

@@ -268,7 +268,12 @@ status count_lookup(const View& a, pack_target target, pattern_statistics& s, in
   index_t entries = 0;
   std::uint8_t order[view::block_rows];
   for (index_t i = 0; i < wanted; ++i) {
-    const index_t slice = v.slices() * (2 * i + 1) / (2 * wanted);
+    // One slice in each of `wanted` equal parts of the rows, at another place of each part: rows of
+    // a block are sorted by length, and slices at one place of all blocks would have all short rows
+    // or all long ones.
+    const index_t begin = v.slices() * i / wanted;
+    const index_t end = v.slices() * (i + 1) / wanted;
+    const index_t slice = begin + (5 * i + 4) % 8 * (end - begin) / 8;
     const index_t first = slice / view::block_slices * view::block_rows;
     const index_t rows =
         std::min(view::block_rows, round_up(a.rows(), view::slice_rows) - first);

@@ -239,7 +239,11 @@ status survey_pattern(const csr_view<const T, Index, Offset>& a, const column_co
       if (s.list_slots + s.run_slots > 0) bound.add({form::slices}, s);  // else no candidate
     }
     // Rows of scattered entries need about so many steps, few patterns much less.
-    s.lookup_slots = std::max(s.nnz, model.scattered(a.shape, s.zeros()).lookup_slots / 4 * 3);
+    // Empty rows need none: sorted by length, they have slices of their own.
+    pattern_statistics kept = s;
+    kept.shape = extents(s.kept_rows, a.cols());
+    s.lookup_slots =
+        std::max(s.nnz, model.scattered(kept.shape, kept.zeros()).lookup_slots / 4 * 3);
     const bool possible = a.cols() <= lookup_view<const T>::max_cols &&
                           (bound.reaches({form::lookup}, s) ||
                            !has_form<T, form::csr>);  // narrow types may have nothing else
