@@ -10,7 +10,7 @@
 //   --fit FILE     moves the constants to where they rank the forms of generated matrices better (plan/rank.hpp), every
 //                  second matrix, and saves them as a calibration, with which the judgement then goes on. Groups say
 //                  "held out" of the rest.
-//   --learn FILE   rows to fit to, all of them, rather than to those that are judged
+//   --learn FILE   rows of generated matrices to fit to, all of them, rather than to those that are judged
 //   --csv FILE     each case with what each form took and should take, and its counts
 //   --losing COUNT lists so many of the cases more than 5 % off, the worst first (20)
 //
@@ -135,7 +135,7 @@ class judge {
     const sk::cost_model<T> model(constants_);
     for (const one& c : cases_) {
       const matrix& m = matrices_[c.matrix];
-      if (o_.learn.empty() ? m.group == "dlmc" || m.held_out : !c.learn) continue;
+      if (m.group == "dlmc" || (o_.learn.empty() ? m.held_out : !c.learn)) continue;
       const index_t n = columns_of(c.r);
       const auto list = sk::candidates_of(m.stats, {n}, model);
       for (sk::candidate k : list) {
@@ -277,6 +277,12 @@ class judge {
     if (r.at("group") != "dlmc") {
       named_matrix m = generated_like(name);
       if (m.group.empty()) return false;
+      // Of a matrix with few entries, or few rows left, another seed makes another matrix.
+      const double places =
+          static_cast<double>(m.matrix.rows()) * static_cast<double>(m.matrix.cols());
+      const double entries = (1 - std::atof(r.at("zeros").c_str())) * places;
+      if (std::abs(static_cast<double>(m.matrix.nnz()) - entries) > 0.2 * entries + 1e-4 * places)
+        return false;
       add(m);
       return true;
     }

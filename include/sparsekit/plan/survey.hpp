@@ -54,7 +54,7 @@ bool blocks_reach(const price_bound<T>& bound, const pattern_statistics& s) {
   block_shapes<T>::each(s, [&](const block_shape& block, index_t used) {
     const double places = static_cast<double>(used * block.rows * block.cols);
     reach = reach || (places <= 0.95 * elements &&  // else dense, with column numbers
-                      places < 3 * static_cast<double>(s.nnz) &&
+                      places <= most_places<T>() * static_cast<double>(s.nnz) &&
                       bound.reaches({form::bsr, {1, 1, 1}, block}, s, sample_margin));
   });
   return reach;
