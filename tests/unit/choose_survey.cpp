@@ -142,7 +142,22 @@ TEST_CASE(
   sampled.nnz = whole.nnz = size;
   REQUIRE(sk::plan::count_lookup<float>(a, sk::pack_target::native, sampled, 8));
   REQUIRE(sk::plan::count_lookup<float>(a, sk::pack_target::native, whole, 64));
-  CHECK(sampled.lookup_slots == doctest::Approx(whole.lookup_slots).epsilon(0.2));
+  CHECK(static_cast<double>(sampled.lookup_slots) ==
+        doctest::Approx(static_cast<double>(whole.lookup_slots)).epsilon(0.2));
+}
+
+TEST_CASE("blocks of s8 as wide as a dot product are considered even if each has a single entry") {
+  const auto m =
+      sk::make_sample<std::int8_t>({sk::sample_pattern::scattered, {512, 512}, 0.98, {1, 1}, 12})
+          .value();
+  const sk::cost_model<std::int8_t> model(sk::constants_for<std::int8_t>(sk::pack_target::avx512),
+                                          sk::pack_target::avx512);
+  sk::pattern_statistics s;
+  REQUIRE(sk::survey_pattern(m.view(), {512}, model, sk::stored_zeros::none, s));
+  const sk::candidate_list list = sk::candidates_of(s, {512}, model);
+  REQUIRE(list.find(sk::form::bsr) != nullptr);
+  CHECK(list.find(sk::form::bsr)->choice.block.cols == 4);
+  CHECK(3 * list.find(sk::form::bsr)->us[0] < list.find(sk::form::dense)->us[0]);
 }
 
 TEST_CASE("entries in few rows only: samples that meet none of them say nothing") {
