@@ -8,7 +8,7 @@
 // 207), the mean of fits in 130 and 260 seconds; bf16, f16 and s8 of both there, in 80 to 90
 // seconds a type, AVX2 compiled for x86-64-v3, but the price of what removed rows and columns of
 // narrow types leave to gather and to put (the last of dense), which was measured alone. f32, f64
-// and s8 of AVX-512 were then moved by plan/rank.hpp, with rows of 430, 400 and 210 other generated
+// and s8 of AVX-512 were then moved by plan/rank.hpp, with rows of 430, 365 and 210 other generated
 // matrices (sparsekit_choose_judge --learn). The same with the rows there are of AVX2, 90 matrices,
 // was no better for cases held out. NEON and plain C++ were never measured and have the constants
 // of AVX2 (registers are counted in the width of the ISA).
