@@ -102,7 +102,7 @@ TEST_CASE_TEMPLATE("wide rows multiply exactly, in all layouts, with and without
       const auto w = wide_only(a);
       CAPTURE(rows);
       CHECK(describe(sk::validate(w.view().wide)) == "ok");
-      for (index_t n : {2, 3, 8, 15, 16, 33, 64, 129}) {
+      for (index_t n : {2, 3, 4, 8, 15, 16, 20, 32, 33, 64, 129}) {
         CAPTURE(n);
         const auto x = make_dense<T>(90, n, random, small_integers{});
         const auto xt = swapped(x, 90, n);
@@ -122,6 +122,16 @@ TEST_CASE_TEMPLATE("wide rows multiply exactly, in all layouts, with and without
         }
       }
     }
+  }
+}
+
+TEST_CASE("wide rows: Y beyond the second cache, and with a row on each page") {
+  rng random(7);
+  const auto a = weights<float>(530, 90, 0.3, 8);
+  const auto w = wide_only(a);
+  for (index_t n : {768, 1280}) {
+    const auto x = make_dense<float>(90, n, random, small_integers{});
+    CHECK(product<sk::native_arch, float>(w.view(), x, n) == expected(a, x, n));
   }
 }
 
@@ -160,7 +170,7 @@ TEST_CASE("wide rows: a column has the same bits in every width") {
       {70, 300}, a.nnz(), {}, {}, {}, sk::pack_wide(sk::seq, view_of(a)).value()};
   const auto x = make_dense<float>(300, 100, random);
   const auto all = product<sk::native_arch, float>(w.view(), x, 100);
-  for (index_t n : {2, 7, 8, 9, 31, 64}) {
+  for (index_t n : {2, 4, 7, 8, 9, 31, 32, 64}) {
     std::vector<float> part(static_cast<std::size_t>(300 * n));
     for (index_t k = 0; k < 300; ++k) {
       std::memcpy(&part[static_cast<std::size_t>(k * n)], &x[static_cast<std::size_t>(k * 100 + 5)],

@@ -45,15 +45,18 @@ constexpr pack_target resolved(pack_target target) {
 
 /// Whether wide rows are ahead of balanced quads for n columns of X; nnz > 0.
 ///
-/// avx2: on Zen 3 a load of X costs no more than an FMA while X stays in L1, and wide rows re-lay X only if they
-/// must. So they are ahead where rows are short, where a row of X is used too few times to pay for re-laying it, and
-/// at 97 % zeros: together within 1 to 4 % of the better form on pruned layers, random and structured matrices (mean
-/// time over it; quads alone 5 to 30 %). Column blocks, which keep the X of long rows in L1, bring wide rows to .85
-/// to 1 of quads there, no further.
-/// avx512: on Emerald Rapids, f32 and f64, means over four shapes of 512 to 2048: quads are ahead for a few columns even
-/// at 99 % zeros, for 16 to 256 words down to 3 to 4 % entries (10 to 25 % ahead at 10 %), and beyond that to 2 %, where
-/// what bounds either form is X and Y beyond L2.
-/// Others have not been timed: only where hardly any two rows share a column.
+/// avx2: on Zen 3 a load of X costs no more than an FMA while X stays in L1, and wide rows re-lay X
+/// only if they must. So they are ahead where rows are short, where a row of X is used too few
+/// times to pay for re-laying it, and at 97 % zeros: together within 1 to 4 % of the better form on
+/// pruned layers, random and structured matrices (mean time over it; quads alone 5 to 30 %). Column
+/// blocks, which keep the X of long rows in L1, bring wide rows to .85 to 1 of quads there, no
+/// further. avx512: on Emerald Rapids, f32, four shapes of 512 to 2048, speed of wide rows over
+/// quads at 98 / 95 / 90 / 80 % zeros: 4 columns 1.34 / 1.14 / 1.03 / .94, 8 columns 1.37 / 1.15
+/// / 1.04 / .96, 16 columns where their panel fits L1 1.4 / 1.2 / 1.08 / .97, else .95 at 95 %; 32
+/// columns .86 at 95 %. From 64 to 256 words (f32 or half an f64) quads are ahead down to 3 to 4 %
+/// entries, and beyond that to 2 %; except where a panel of 32 words fits L1: 384 columns by 256 to
+/// 512 at 95 % zeros 1.1 to 1.2. Others have not been timed: only where hardly any two rows share a
+/// column.
 template <class T>
 constexpr bool wide_wins(pack_target target, const extents& shape, index_t nnz, index_t n) {
   const double entries = static_cast<double>(nnz);
@@ -68,7 +71,14 @@ constexpr bool wide_wins(pack_target target, const extents& shape, index_t nnz, 
   }
   if (resolved(target) == pack_target::avx512) {
     const index_t words = is_f32 ? n : 2 * n;  // a row of X in 4-byte words
-    return density <= (words <= 8 ? 0.008 : words <= 16 ? 0.04 : words <= 32 ? 0.03 : words <= 256 ? 0.035 : 0.025);
+    const auto fits_l1 = [&](index_t width) {
+      return shape.cols * width * 4 <= index_t{48} * 1024;
+    };
+    if (words <= 8) return density <= (fits_l1(words) ? 0.11 : 0.08);
+    if (words <= 16) return density <= (fits_l1(16) ? 0.11 : 0.04);
+    if (words <= 32) return density <= 0.03;
+    if (words >= 256 && words <= 512 && fits_l1(32)) return density <= 0.06;
+    return density <= (words <= 256 ? 0.035 : 0.025);
   }
   return density <= 0.03;
 }

@@ -93,6 +93,16 @@ SPARSEKIT_INLINE void prefetch_to_l2(const void* p) {
 #endif
 }
 
+/// As prefetch, for memory that will be written: a store by itself asks for its cache line only
+/// when its turn comes. The address may lie beyond the array.
+SPARSEKIT_INLINE void prefetch_to_write(const void* p) {
+#if defined(__GNUC__) || defined(__clang__)
+  __builtin_prefetch(p, 1, 3);
+#else
+  static_cast<void>(p);
+#endif
+}
+
 /// As prefetch, at an address that may lie beyond the array.
 template <class T>
 SPARSEKIT_INLINE void prefetch_ahead(const T* p, index_t bytes) {
