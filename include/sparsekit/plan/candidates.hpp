@@ -166,7 +166,7 @@ constexpr double most_places() {
 /// Whether forms that serve few columns matter: s8 has no others for scattered zeros.
 template <class T>
 bool few_matter(const column_counts& columns) {
-  return columns.least() <= 3 || !has_form<T, form::quads>;
+  return columns.least() <= most_columns_of_few<T> || !has_form<T, form::quads>;
 }
 
 }  // namespace plan

@@ -14,6 +14,11 @@
 namespace sparsekit {
 inline namespace v0 {
 SPARSEKIT_EXEC_BEGIN_IN_V0
+/// Columns up to which forms for few of them may be best, on any ISA.
+template <class T>
+inline constexpr index_t most_columns_of_few =
+    is_narrow<T> ? kernels::lookup_narrow_columns<arch::avx512>
+                 : kernels::lookup_columns<arch::avx512, T>;
 
 struct cost_machine {
   pack_target target;
@@ -26,29 +31,32 @@ struct cost_machine {
   int nm_rows[kernels::nm_panel_registers];  ///< of an N:M tile of 1, 2, ... registers
   int nm_lookup_registers;  ///< of sums for the columns that N:M by lookup takes at a time
   int block_registers;    ///< of a tile of blocks
-  index_t lookup_columns;  ///< of narrow types that window lookup takes at a time
+  index_t lookup_columns;        ///< of narrow types that window lookup takes at a time
+  index_t float_lookup_columns;  ///< the same of f32
   bool measured;          ///< whether the library has constants that were measured on this ISA
 
   template <class Arch>
   static constexpr cost_machine of(pack_target target) {
     using caches = model_caches<Arch>;
-    cost_machine m{.target = target,
-                   .register_bytes = std::is_same_v<Arch, arch::avx512> ? 64
-                                     : std::is_same_v<Arch, arch::avx2> ? 32
-                                     : std::is_same_v<Arch, arch::neon> ? 16
-                                                                        : 0,
-                   .l1 = caches::l1,
-                   .l2 = caches::l2,
-                   .l3 = caches::l3,
-                   .pages = caches::pages,
-                   .dense_registers = kernels::dense_vectors<Arch>,
-                   .dense_tokens = kernels::packed_tokens<Arch>(kernels::packed_vectors<Arch>),
-                   .quad_registers = {kernels::quad_registers<Arch>(1), kernels::quad_registers<Arch>(2)},
-                   .nm_rows = {},
-                   .nm_lookup_registers = kernels::nm_lookup_registers<Arch>,
-                   .block_registers = kernels::block_registers<Arch>(),
-                   .lookup_columns = kernels::lookup_narrow_columns<Arch>,
-                   .measured = has_own_constants<Arch>};
+    cost_machine m{
+        .target = target,
+        .register_bytes = std::is_same_v<Arch, arch::avx512> ? 64
+                          : std::is_same_v<Arch, arch::avx2> ? 32
+                          : std::is_same_v<Arch, arch::neon> ? 16
+                                                             : 0,
+        .l1 = caches::l1,
+        .l2 = caches::l2,
+        .l3 = caches::l3,
+        .pages = caches::pages,
+        .dense_registers = kernels::dense_vectors<Arch>,
+        .dense_tokens = kernels::packed_tokens<Arch>(kernels::packed_vectors<Arch>),
+        .quad_registers = {kernels::quad_registers<Arch>(1), kernels::quad_registers<Arch>(2)},
+        .nm_rows = {},
+        .nm_lookup_registers = kernels::nm_lookup_registers<Arch>,
+        .block_registers = kernels::block_registers<Arch>(),
+        .lookup_columns = kernels::lookup_narrow_columns<Arch>,
+        .float_lookup_columns = kernels::lookup_columns<Arch, float>,
+        .measured = has_own_constants<Arch>};
     for (int r = 0; r < kernels::nm_panel_registers; ++r) m.nm_rows[r] = kernels::nm_tile_rows<Arch>(r + 1);
     return m;
   }

@@ -80,7 +80,7 @@ class cost_model {
           n == 1 || !has_form<T, form::wide> || shape.cols >= wide_view<const T>::max_cols
               ? 1e30
               : predict({form::wide}, s, n);
-      const bool few = n <= 3 || !has_form<T, form::quads>;
+      const bool few = n <= most_columns_of_few<T> || !has_form<T, form::quads>;
       const double lookup = few && s.lookup_slots > 0 ? predict({form::lookup}, s, n) : 1e30;
       const double bits = few ? predict({form::bitmask}, s, n) : 1e30;
       (std::min(std::min(quads, rows), std::min(lookup, bits)) < dense ? high : low) = zeros;
@@ -266,7 +266,7 @@ class cost_model {
   cost_terms lookup(const counts& v) const {
     const double slots = static_cast<double>(v.s.lookup_slots);
     const double bytes = slots * (sizeof(T) + 1);
-    // Of narrow types so many columns at a time; f32 and f64 have other forms for more than three.
+    // Of narrow types so many columns at a time; f32 and f64 have other forms for more.
     const double passes =
         is_narrow<T> ? std::ceil(v.n / static_cast<double>(machine_.lookup_columns)) : 1;
     // They take single columns of X and put single columns of Y, each element of which has a cache line of its own if
@@ -279,9 +279,13 @@ class cost_model {
         is_narrow<T> && static_cast<index_t>(v.n) % 256 == 0;  // rows of Y 1 KB apart
     const double x_bytes_all = v.k * v.n * x_bytes;
     const double again = is_narrow<T> && x_bytes_all > machine_.l2 ? 1 - machine_.l2 / x_bytes_all : 0;
-    return {v.n == 1   ? 0
-            : v.n <= 3 ? 1
-                       : 2,
+    const index_t at_once = std::is_same_v<T, float> ? machine_.float_lookup_columns
+                            : is_narrow<T> && has_form<T, form::quads> ? machine_.lookup_columns
+                                                                       : 3;
+    const double few = static_cast<double>(std::max<index_t>(at_once, 3));
+    return {v.n == 1     ? 0
+            : v.n <= few ? 1
+                         : 2,
             {slots / width_ * v.n, slots / width_ * passes, v.k * v.n, v.m * v.n, 1,
              beyond_l2(bytes) * passes, beyond_l3(bytes) * passes, apart(v.k, v.n * x_bytes),
              apart(v.m, v.n * 4), v.k * passes * again, shared_sets ? v.m * v.n : 0,
