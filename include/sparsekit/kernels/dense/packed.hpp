@@ -235,6 +235,8 @@ struct gemm_packed_dense_rows {
                                SPARSEKIT_LAMBDA_INLINE { f(v, vectors, t, tokens, tiles); };
           if constexpr (most == 6) {
             for_even_tile_runs<most>(count, run);
+          } else if constexpr (most == 8 && vectors == packed_vectors<Arch>) {
+            for_tile_runs_of_three<most>(count, run);
           } else {
             for_tile_runs<most>(0, count, run);
           }

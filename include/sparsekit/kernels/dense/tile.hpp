@@ -356,6 +356,20 @@ SPARSEKIT_INLINE void for_tile_runs(index_t begin, index_t end, F&& f) {
   if constexpr (Size > 1) for_tile_runs<smaller_tile(Size)>(begin, end, f);
 }
 
+/// The same over [0, count) with tiles of three, which sum as fast as larger ones, where two and
+/// one would wait for their few chains of sums: 3, 5 = 3 + 2, 6 = 3 + 3, 7 = 3 + 4.
+template <int Size, class F>
+SPARSEKIT_INLINE void for_tile_runs_of_three(index_t count, F&& f) {
+  static_assert(Size == 8);
+  const index_t tiles = count / Size;
+  if (tiles > 0) f(index_t{0}, std::integral_constant<int, Size>{}, tiles);
+  index_t first = tiles * Size;
+  const index_t left = count - first;
+  const index_t threes = left == 6 ? 2 : left == 3 || left == 5 || left == 7 ? 1 : 0;
+  if (threes > 0) f(first, std::integral_constant<int, 3>{}, threes);
+  for_tile_runs<smaller_tile(Size)>(first + 3 * threes, count, f);
+}
+
 /// The same over [0, count) in as few tiles of at most `Size` as can be, whose sizes, each a
 /// constant, differ by one at most: a last tile of one or two would wait for its few chains of
 /// sums.
