@@ -49,27 +49,29 @@ TILE(dense_tokens, gemm_packed_dense_rows, packed_dense_view, float, col_major)
 QUADS(quads_waiting, 1)
 QUADS(quad_pairs_waiting, 2)
 
-#define WIDE(name, registers, masked)                                                            \
+#define WIDE(name, registers, x_from)                                                            \
   void name(const sk::wide_view<const float>& a, index_t groups, const float* x, index_t stride, \
             index_t columns, sk::dense_view<float> y) {                                          \
     using lanes = sk::simd::lanes<native_arch, float>;                                           \
     const sk::identity_epilogue none;                                                            \
-    kernels::run_wide_groups<lanes, registers, masked>(a, 0, groups, x, stride, columns,         \
-                                                       static_cast<float*>(nullptr), 0, 0,       \
-                                                       kernels::output_of<lanes>(y, none));      \
+    kernels::run_wide_groups<lanes, registers, kernels::wide_x::x_from>(                         \
+        a, 0, groups, x, stride, columns, static_cast<float*>(nullptr), 0, 0,                    \
+        kernels::output_of<lanes>(y, none));                                                     \
   }
-WIDE(wide_8, 8, false)
-WIDE(wide_4, 4, false)
-WIDE(wide_2, 2, false)
-WIDE(wide_1, 1, false)
-WIDE(wide_tail, 1, true)
+WIDE(wide_8, 8, in_place)
+WIDE(wide_4, 4, in_place)
+WIDE(wide_2, 2, in_place)
+WIDE(wide_1, 1, in_place)
+WIDE(wide_tail, 1, in_place_masked)
+WIDE(wide_panel_2, 2, panel)
+WIDE(wide_panel_1, 1, panel)
 
 #define NARROW(name, T, X)                                                    \
   void name(const T* w, index_t step, const std::uint32_t* x, index_t steps,  \
             sk::sum_of_t<T>* sums) {                                          \
     using groups = kernels::narrow_groups<native_arch, T, X, true>;           \
     kernels::add_narrow<groups::product, groups::vectors, groups::tokens, 1>( \
-        w, step, x, steps, sums, sk::packed_dense_view<T>::group);            \
+        w, step, x, steps, true, sums, sk::packed_dense_view<T>::group);      \
   }
 NARROW(dense_s8, std::int8_t, std::uint8_t)
 NARROW(dense_bf16, sk::bfloat16, sk::bfloat16)
