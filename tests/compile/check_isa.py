@@ -139,7 +139,7 @@ def check_vectors(args):
 # The functions that hold the loops of the main tiles. NEON has no masked load: tiles of dense tails (the last
 # parameter before the operands is true, or wide_x::in_place_masked) pick the elements of their last vector up one by
 # one, in memory.
-TILES = ["run_row_block<.* float, .*row_output<", "run_row_block<.* double, .*sums_wait>", "run_full_tiles<", "sum_tile<",
+TILES = ["run_row_block<.* float, .*row_output<", "run_row_block<.* double, .*sums_wait>", "run_register_tiles<", "sum_tile<",
          "run_wide_groups<", "add_narrow<.* signed char, ", "add_narrow<.*::bfloat16, "]
 NEON_TAIL = re.compile(r"kernels::(sum_tile<.*, \d+, \d+, true, |run_wide_groups<.*, 1, \([^)]*wide_x\)2, )")
 # What multiplies s8 and bf16 there, and the extensions that have it. Without them, by g++ 12, s8 moves 1 (AVX-512) or

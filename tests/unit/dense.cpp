@@ -171,6 +171,11 @@ TEST_CASE_TEMPLATE("long packed dense products are exact across pieces of k", T,
       check_shape<T, R, C, C, true>(s, true, e, 0, random);
     }
   }
+  // Several cuts of a copy of X, an Inf in any of them; few rows and many; more than 40 groups.
+  for (int i = 0; i < 3; ++i)
+    check_shape<T, R, R, R, true>({140, 1100, 70}, true, edge::right, 0, random);
+  check_shape<T, R, R, R, true>({35, 2060, 66}, true, edge::left, 1, random);
+  check_shape<T, R, R, R, true>({1950, 515, 66}, true, edge::right, 0, random);
   check_shape<T, R, R, R, true>({50, 193, 19}, false, edge::right, 1, random);
   if constexpr (std::is_same_v<T, float>) {
     check_shape<T, R, R, C, true>({50, 520, 19}, true, edge::right, 3, random);
@@ -180,7 +185,7 @@ TEST_CASE_TEMPLATE("long packed dense products are exact across pieces of k", T,
 
 // Each sum is one chain of fused multiply-adds in ascending k, wherever it is cut.
 TEST_CASE_TEMPLATE("pieces of k do not change a bit", T, float, double) {
-  const index_t m = 131, k = 768, n = 25;
+  const index_t m = 131, k = 768, n = 75;
   rng random(11);
   matrix<T, sk::row_major> w(m, k, 0, edge::left);
   matrix<T, sk::row_major> x(k, n, 0, edge::left), y(m, n, 0, edge::left);

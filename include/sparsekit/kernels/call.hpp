@@ -173,12 +173,22 @@ struct column_output {
       return place<Lanes, T, simd::all_lanes, false>{
           row + i * Lanes::width, column, {}, p + i * Lanes::width, weight_sums};
     };
-    using last = typename std::remove_cvref_t<decltype(epilogue.after(at(0)))>::lanes;
-    decltype(epilogue(v[0], at(0))) done[Count];
-    simd::unroll<Count>([&](auto i) SPARSEKIT_LAMBDA_INLINE { done[i] = epilogue(v[i], at(i)); });
-    simd::unroll<Count>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
-      simd::store_as<last>(simd::all_lanes{}, p + i * Lanes::width, done[i]);
-    });
+    if constexpr (Count > 0) {
+      using last = typename std::remove_cvref_t<decltype(epilogue.after(at(0)))>::lanes;
+      decltype(epilogue(v[0], at(0))) done[Count];
+      simd::unroll<Count>([&](auto i) SPARSEKIT_LAMBDA_INLINE { done[i] = epilogue(v[i], at(i)); });
+      simd::unroll<Count>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+        simd::store_as<last>(simd::all_lanes{}, p + i * Lanes::width, done[i]);
+      });
+    }
+  }
+  /// The same, of which the last is partly filled, `tail`, unless `full`.
+  template <int Count, class Mask>
+  SPARSEKIT_INLINE void put_run(const typename Lanes::reg* v, index_t row, index_t column,
+                                bool full, Mask tail) const {
+    if (full) return put_run<Count>(v, row, column);
+    put_run<Count - 1>(v, row, column);
+    put(v[Count - 1], row + (Count - 1) * Lanes::width, column, tail);
   }
 
   /// A tile of sums, `rows` x `columns` at tile[r * tile_ld + c], transposed into Y at (row, column).

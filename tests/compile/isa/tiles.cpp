@@ -37,6 +37,7 @@ void run(const View& a, const T* x, T* y, sk::index_t n, const T* bias, sk::scra
 TILE(quads_planar, spmm_packed_quads, packed_view, float, row_major)
 TILE(dense_planar, gemm_packed_dense_columns, packed_dense_view, float, row_major)
 TILE(dense_tokens, gemm_packed_dense_rows, packed_dense_view, float, col_major)
+TILE(dense_turned, gemm_packed_dense_rows, packed_dense_view, float, row_major)
 
 #define QUADS(name, quads)                                                                         \
   void name(const sk::quad_view<const double>& a, index_t block, const double* panel, bool finite, \

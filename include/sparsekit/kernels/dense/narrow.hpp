@@ -188,13 +188,7 @@ struct narrow_groups {
         const auto run = [&](index_t t, auto tile, index_t tiles) SPARSEKIT_LAMBDA_INLINE {
           for (; tiles > 0; --tiles, t += tile) add(t, tile);
         };
-        if constexpr (tokens == 8) {
-          for_tile_runs_of_three<tokens>(count, run);
-        } else if (count == 3) {
-          add(0, std::integral_constant<int, 3>{});  // two and one wait for their few sums
-        } else {
-          for_tiles<tokens>(0, count, add);
-        }
+        for_tile_runs_of_three<tokens>(count, run);
       }
     });
   }

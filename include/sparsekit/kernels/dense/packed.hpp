@@ -7,12 +7,12 @@
 // 24 multiply-adds: 11 loads, so the FMA units bound it. Weights stream through once for every
 // eight columns, in the order of memory, so it does not matter in which cache they are. A group
 // whose last line alone is left (1 x 8) is bound by loads: 9 for 8 multiply-adds. AVX2: 2 x 6, 8
-// loads for 12. Small layers (K of 8 to 64) spend as long on putting a tile into Y: run_full_tiles.
-// On AVX2 the three together (loads that g++ had folded into each multiply-add, tiles, putting)
-// took the layers of two pruned networks from .75 to .97 of XNNPACK's speed.
-// Runs of tiles in one call, and X looked through for Inf and NaN rather than each sum where there
-// are fewer of its numbers, took the layers with 8 to 32 columns from .86 to .97. Memory does not
-// bound them: shapes in L2 run at the same speed, so that the order of stores does not matter.
+// loads for 12. Small layers (K of 8 to 64) spend as long on putting a tile into Y:
+// run_register_tiles. On AVX2 the three together (loads that g++ had folded into each multiply-add,
+// tiles, putting) took the layers of two pruned networks from .75 to .97 of XNNPACK's speed. Runs
+// of tiles in one call, and X looked through for Inf and NaN rather than each sum where there are
+// fewer of its numbers, took the layers with 8 to 32 columns from .86 to .97. Memory does not bound
+// them: shapes in L2 run at the same speed, so that the order of stores does not matter.
 //
 // Columns: 6 x 4, 8 x 3 and 12 x 2 do 24 multiply-adds for 10, 11 and 14 loads (FMA bound); 16 x 1
 // does 16 for 17 (load bound), and is left to rows unless there are few of them.
@@ -21,7 +21,9 @@
 // tile shares with the next stays in L1 (AVX2, 512 x 512 weights: tiles of columns from .85 to .92
 // of what the FMA units do), and weights of the next piece are asked for meanwhile: they come from
 // L3 or memory. Where the host was busy otherwise, weights beyond L2 gained a fifth to
-// a half by that.
+// a half by that. X that tiles of columns copy is cut as well, into pieces that leave room in L2.
+// A last register of columns or rows that is partly filled is put into Y from its register like the
+// others, under a mask: 587 x 16 by 100 columns gained half, 64 x 64 a seventh.
 #pragma once
 
 #include "../../formats/packed_dense.hpp"
@@ -266,11 +268,13 @@ struct gemm_packed_dense_columns {
   }
   template <class A>
   static workspace_size requirement(const A& a, index_t columns) {
-    const index_t most = width * panels_together(a.cols());
+    const cuts c = cuts_of(a);
+    const index_t most = width * c.panels;
     const index_t panel = columns < most ? round_up(columns, w) : most;
-    // X re-laid, and the sums of a group that are carried on.
+    // X re-laid, and the sums that are carried on.
     return {.shared = 0,
-            .per_worker = columns < 2 ? 0 : (a.cols() + view::group) * panel * index_t{sizeof(T)}};
+            .per_worker =
+                columns < 2 ? 0 : (c.steps + c.groups * view::group) * panel * index_t{sizeof(T)}};
   }
 
   template <class Call>
@@ -280,13 +284,11 @@ struct gemm_packed_dense_columns {
     const index_t groups = c.a.groups();
     const index_t registers = ceil_div(n, w);
     const index_t panels = ceil_div(registers, dense_vectors<Arch>);
-    const index_t blocks = ceil_div(panels, panels_together(c.a.cols()));
+    const cuts cut = cuts_of(c.a);
+    const index_t blocks = ceil_div(panels, cut.panels);
     const index_t wanted = task_count(c.policy, c.a.rows() * c.a.cols() / 8 * n, blocks * groups);
     const index_t parts = ceil_div(wanted, blocks);
-    // Re-laying costs one pass over X; it pays where X is read again for many rows (where rows are
-    // fewer, but more than columns: no gain on Zen 3).
-    const bool relay = c.a.rows() >= 128 && c.x.ld() > width &&
-                       c.scratch.worker_bytes >= requirement(c.a, n).per_worker;
+    const bool relay = pays_copying(c) && c.scratch.worker_bytes >= requirement(c.a, n).per_worker;
     // Registers are shared out evenly over the panels, so that the last one is not a narrow one.
     const auto column_of = [&](index_t p) {
       const index_t column = registers * p / panels * w;
@@ -297,80 +299,138 @@ struct gemm_packed_dense_columns {
       const index_t p1 = panels * (task / parts + 1) / blocks;
       const index_t g0 = groups * (task % parts) / parts;
       const index_t g1 = groups * (task % parts + 1) / parts;
-      const index_t begin = column_of(p0);
-      T* const scratch = relay ? c.scratch.template worker_as<T>(worker) : nullptr;
-      const index_t all = round_up(column_of(p1) - begin, w);
-      const bool finite =
-          relay ? relay_panels(c.x, p0, p1, column_of, scratch)
-                : c.a.cols() < c.a.rows() && all_finite<lanes>(c.x, begin, column_of(p1) - begin);
-      // The sums of all panels are carried on together, so that weights come into L1 once for them.
-      T* const carried = relay ? scratch + all * c.a.cols() : nullptr;
-      for (index_t g = g0; g < g1; ++g) {
-        if (relay) {
-          fetch_ahead fetch = fetch_next_group(c.a, g, p1 - p0, dense_vectors<Arch>);
-          for_k_ranges(c.a.cols(), columns_k, [&](k_range range) {
-            for (index_t p = p0; p < p1; ++p) {
-              const index_t column = column_of(p);
-              const index_t columns = column_of(p + 1) - column;
-              run_panel<false>(c.a, scratch + (column - begin) * c.a.cols(), round_up(columns, w),
-                               range, finite, g, carried + (column - begin) * view::group, fetch,
-                               column, columns, out);
-            }
-          });
-        } else {
-          for (index_t p = p0; p < p1; ++p) {
-            const index_t column = column_of(p);
-            const index_t columns = column_of(p + 1) - column;
-            alignas(64) T sums[view::group * width];
-            fetch_ahead fetch;
-            if (fetch_ahead::often) fetch = fetch_next_group(c.a, g, 1, ceil_div(columns, w));
-            for_k_ranges(c.a.cols(), columns_k, [&](k_range range) {
-              run_panel<true>(c.a, c.x.data() + column, c.x.ld(), range, finite, g, sums, fetch,
-                              column, columns, out);
-            });
-          }
+      if (relay) {
+        T* const scratch = c.scratch.template worker_as<T>(worker);
+        for (index_t g = g0; g < g1; g += cut.groups_at_once) {
+          run_copied(c, out, cut, p0, p1, g,
+                     g1 - g < cut.groups_at_once ? g1 : g + cut.groups_at_once, column_of, scratch);
         }
+      } else {
+        run_in_place(c, out, p0, p1, g0, g1, column_of);
       }
     });
   }
 
  private:
-  /// What tiles of group g ask for while they go through it: the next group.
+  /// Panels that one pass over the weights serves, steps of k that they hold, groups of rows that
+  /// are carried on from one such cut of k to the next, and that share what was copied.
+  struct cuts {
+    index_t panels, steps, groups, groups_at_once;
+  };
+  /// Whether X is worth a pass over it that re-lays it. Copied, it costs as much as some fifteen
+  /// rows of W; where it lies, what a panel reads of it falls out of L2 before the next group of
+  /// rows if there is much of it, or if its rows lie whole pages apart and so share few sets. (Few
+  /// rows on Emerald Rapids, copied over in place: K of 16 to 1024 .6 to .95, 79 x 3452 1.2 to 1.9;
+  /// f64, 512 columns, 64 x 576 1.45.)
+  template <class Call>
+  static bool pays_copying(const Call& c) {
+    constexpr index_t page = 4096;
+    if (c.x.ld() <= width) return false;
+    const bool leaves_l2 = c.a.cols() > 2048;
+    const bool shares_sets = c.a.cols() >= 256 && c.x.ld() * index_t{sizeof(T)} % page == 0;
+    return c.a.rows() >= 128 || (c.a.rows() >= 32 && (leaves_l2 || shares_sets));
+  }
+  /// Long panels would leave no room in L2 for the weights that come next: beyond 512 columns of W,
+  /// k is cut, and the sums of up to 40 groups are carried on. (All k at once before; f32 and f64
+  /// on Emerald Rapids, 256 x 2304 1.1 and 1.15, 512 x 4608 1.25 and 1.5, 4096 x 4096 1.25 and 1.65
+  /// times as fast since. Pieces of 768 and 1024 are 1 to 4 % slower.)
+  static constexpr index_t most_panels = 8;
+  static constexpr index_t most_steps = 512;
+  static constexpr index_t most_groups = 40;
   template <class A>
-  static fetch_ahead fetch_next_group(const A& a, index_t g, index_t panels, index_t registers) {
+  static cuts cuts_of(const A& a) {
+    const index_t pieces = a.cols() <= most_steps ? 1 : ceil_div(a.cols(), most_steps);
+    const index_t steps = ceil_div(a.cols(), pieces);
+    const index_t panel = steps * width * index_t{sizeof(T)};
+    const index_t most = index_t{1 << 19} / (panel > 0 ? panel : 1);
+    const index_t panels = most < 1 ? 1 : most < most_panels ? most : most_panels;
+    if (pieces == 1) return {panels, steps, 1, a.groups()};
+    const index_t groups = a.groups() < most_groups ? a.groups() : most_groups;
+    return {panels, steps, groups, groups};
+  }
+
+  /// Groups [g0, g1) of rows times panels [p0, p1), which are copied cut by cut of k. The sums of
+  /// all panels are carried on together, so that weights come into L1 once for them.
+  template <class Call, class Output, class ColumnOf>
+  static void run_copied(const Call& c, const Output& out, const cuts& cut, index_t p0, index_t p1,
+                         index_t g0, index_t g1, const ColumnOf& column_of, T* scratch) {
+    const index_t begin = column_of(p0);
+    const index_t all = round_up(column_of(p1) - begin, w);
+    T* const sums = scratch + all * cut.steps;
+    bool finite = true;
+    for_k_ranges(c.a.cols(), cut.steps, [&](k_range part) {
+      const index_t steps = part.end - part.begin;
+      finite = relay_panels(c.x, part, p0, p1, column_of, scratch) && finite;
+      for (index_t g = g0; g < g1; ++g) {
+        T* const carried = sums + (cut.groups > 1 ? (g - g0) * all * view::group : 0);
+        fetch_ahead fetch = fetch_next_group(c.a, g, part, p1 - p0, dense_vectors<Arch>);
+        for_k_ranges(steps, columns_k, [&](k_range range) {
+          range.before = part.begin;
+          range.all = part.depth;
+          for (index_t p = p0; p < p1; ++p) {
+            const index_t column = column_of(p);
+            const index_t columns = column_of(p + 1) - column;
+            run_panel<false>(c, scratch + (column - begin) * steps, round_up(columns, w), range,
+                             finite, g, carried + (column - begin) * view::group, fetch, column,
+                             columns, out);
+          }
+        });
+      }
+    });
+  }
+  template <class Call, class Output, class ColumnOf>
+  static void run_in_place(const Call& c, const Output& out, index_t p0, index_t p1, index_t g0,
+                           index_t g1, const ColumnOf& column_of) {
+    const index_t begin = column_of(p0);
+    const bool finite =
+        c.a.cols() < c.a.rows() && all_finite<lanes>(c.x, begin, column_of(p1) - begin);
+    for (index_t g = g0; g < g1; ++g) {
+      for (index_t p = p0; p < p1; ++p) {
+        const index_t column = column_of(p);
+        const index_t columns = column_of(p + 1) - column;
+        alignas(64) T sums[view::group * width];
+        fetch_ahead fetch;
+        if (fetch_ahead::often) {
+          fetch = fetch_next_group(c.a, g, all_of(c.a.cols()), 1, ceil_div(columns, w));
+        }
+        for_k_ranges(c.a.cols(), columns_k, [&](k_range range) {
+          run_panel<true>(c, c.x.data() + column, c.x.ld(), range, finite, g, sums, fetch, column,
+                          columns, out);
+        });
+      }
+    }
+  }
+
+  /// What tiles of group g ask for while they go through steps `part`: these of the next group.
+  template <class A>
+  static fetch_ahead fetch_next_group(const A& a, index_t g, k_range part, index_t panels,
+                                      index_t registers) {
     if (a.values.size() * index_t{sizeof(T)} <= fetched_weights) return {};
     const index_t step = a.step(g);
-    const index_t size = step * a.cols();
+    const index_t steps = part.end - part.begin;
     const index_t height = packed_height<Arch>(static_cast<int>(registers));
-    return fetch_ahead::of(a.group_begin(g) + size, size * index_t{sizeof(T)},
-                           ceil_div(step, height) * panels * ceil_div(a.cols(), columns_k),
-                           columns_k);
+    return fetch_ahead::of(a.group_begin(g) + step * (a.cols() + part.begin),
+                           step * steps * index_t{sizeof(T)},
+                           ceil_div(step, height) * panels * ceil_div(steps, columns_k), columns_k);
   }
-  /// Panels that one pass over the weights serves: as many as fit 512 KB, so that these come from
-  /// beyond L2 once for all of them.
-  static constexpr index_t most_panels = 8;
-  static index_t panels_together(index_t cols) {
-    const index_t panel = cols * width * index_t{sizeof(T)};
-    const index_t most = index_t{1 << 19} / (panel > 0 ? panel : 1);
-    return most < 1 ? 1 : most < most_panels ? most : most_panels;
-  }
-  /// Panels [p0, p1) of X, one behind the other; whether all of them are finite. Row by row, so
-  /// that X is read as it lies.
+  /// Steps `part` of panels [p0, p1) of X, one behind the other; whether all of them are finite.
+  /// Row by row, so that X is read as it lies.
   template <class ColumnOf>
-  static bool relay_panels(dense_view<const T, row_major> x, index_t p0, index_t p1,
+  static bool relay_panels(dense_view<const T, row_major> x, k_range part, index_t p0, index_t p1,
                            const ColumnOf& column_of, T* target) {
     finite_watch<lanes> watch;
     const index_t begin = column_of(p0);
     const index_t end = column_of(p1);
     const index_t whole = (end - begin) / w * w;
+    const index_t steps = part.end - part.begin;
     index_t edge[most_panels + 1];
     for (index_t p = p0; p <= p1; ++p) edge[p - p0] = column_of(p) - begin;
-    for (index_t k = 0; k < x.rows(); ++k) {
-      const T* const source = x.data() + k * x.ld() + begin;
+    for (index_t k = 0; k < steps; ++k) {
+      const T* const source = x.data() + (part.begin + k) * x.ld() + begin;
       for (index_t p = 0; p < p1 - p0; ++p) {
         const index_t first = edge[p];
         const index_t last = edge[p + 1];
-        T* const panel = target + first * x.rows() + k * round_up(last - first, w) - first;
+        T* const panel = target + first * steps + k * round_up(last - first, w) - first;
         for (index_t j = first; j < last; j += w) {
           const auto v = j < whole ? lanes::load(source + j)
                                    : lanes::load(lanes::first(end - begin - j), source + j);
@@ -381,15 +441,15 @@ struct gemm_packed_dense_columns {
     }
     return watch.finite();
   }
-  template <bool InPlace, class A, class Output>
-  static void run_panel(const A& a, const T* x, index_t x_step, k_range range, bool finite,
+  template <bool InPlace, class Call, class Output>
+  static void run_panel(const Call& c, const T* x, index_t x_step, k_range range, bool finite,
                         index_t g, T* sums, fetch_ahead& fetch, index_t column, index_t columns,
                         const Output& out) {
     const index_t registers = ceil_div(columns, w);
     simd::unroll<dense_vectors<Arch>>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
       if (registers != v + 1) return;
       const auto run = [&](auto mask) SPARSEKIT_LAMBDA_INLINE {
-        run_group<v + 1, mask>(a, x, x_step, range, finite, g, sums, fetch, column, columns, out);
+        run_group<v + 1, mask>(c, x, x_step, range, finite, g, sums, fetch, column, columns, out);
       };
       if constexpr (InPlace && w > 1) {
         if (columns % w != 0) return run(std::true_type{});
@@ -397,16 +457,17 @@ struct gemm_packed_dense_columns {
       run(std::false_type{});
     });
   }
-  template <int Vectors, bool MaskX, class A, class Output>
-  static void run_group(const A& a, const T* x, index_t x_step, k_range range, bool finite,
+  template <int Vectors, bool MaskX, class Call, class Output>
+  static void run_group(const Call& c, const T* x, index_t x_step, k_range range, bool finite,
                         index_t g, T* sums, fetch_ahead& fetch, index_t column, index_t columns,
                         const Output& out) {
-    const T* weights = a.group_begin(g);
-    const index_t step = a.step(g);
+    const index_t step = c.a.step(g);
     const index_t row = g * view::group;
-    const index_t rows = a.rows() - row < step ? a.rows() - row : step;
+    const index_t rows = c.a.rows() - row < step ? c.a.rows() - row : step;
+    const T* const weights = c.a.group_begin(g) + range.before * step;
     const auto run = [&](index_t r, auto height, index_t tiles) SPARSEKIT_LAMBDA_INLINE {
-      const tile_operands o{x, x_step, weights + r, step, fixed_stride<1>{}};
+      const part_operands<T, index_t> o{
+          x, x_step, weights + r, step, {}, c.x.data() + column, c.x.ld(), range.before};
       run_straight_tiles<lanes, Vectors, height, roles::columns, MaskX>(
           o, range, tiles, columns, finite, sums + r * Vectors * w, Vectors * w, fetch, out, column,
           row + r);

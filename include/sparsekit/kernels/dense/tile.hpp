@@ -29,16 +29,39 @@ struct tile_operands {
   const T* scalars;
   ScalarStep scalar_step;
   ScalarStride scalar_stride;
+
+  const tile_operands& whole() const { return *this; }
 };
 template <class T, class VectorStep, class ScalarStep, class ScalarStride>
 tile_operands(const T*, VectorStep, const T*, ScalarStep, ScalarStride)
     -> tile_operands<T, VectorStep, ScalarStep, ScalarStride>;
 
-/// Steps [begin, end) of `depth`: one piece of a product. Its operands begin at step 0.
+/// Operands of some steps of a product, as its vectors were copied for them. whole(): of all steps,
+/// the vectors where they lay.
+template <class T, class Step>
+struct part_operands {
+  const T* vectors;
+  Step vector_step;
+  const T* scalars;
+  index_t scalar_step;
+  fixed_stride<1> scalar_stride;
+  const T* all_vectors;
+  index_t all_vectors_step;
+  index_t steps_before;
+
+  auto whole() const {
+    return tile_operands{all_vectors, all_vectors_step, scalars - steps_before * scalar_step,
+                         scalar_step, scalar_stride};
+  }
+};
+
+/// Steps [begin, end) of `depth`: one piece of a product. Its operands begin at step 0, which is
+/// step `before` of `all` if they are a part of them.
 struct k_range {
   index_t begin, end, depth;
-  bool first() const { return begin == 0; }
-  bool last() const { return end == depth; }
+  index_t before = 0, all = depth;
+  bool first() const { return before + begin == 0; }
+  bool last() const { return before + end == all; }
 };
 constexpr k_range all_of(index_t depth) { return {0, depth, depth}; }
 
@@ -200,7 +223,7 @@ SPARSEKIT_NOINLINE void sum_tile(const Operands& o, k_range range, index_t lanes
                                                   fetch, sum);
   carry_on<Lanes, Vectors, Scalars>(sum, tile, tile_ld);
   if (range.last() && !all_finite<Lanes, Vectors * Scalars>(sum)) {
-    exact_products(o, range.depth, lanes, Scalars, lanes_are, tile, tile_ld);
+    exact_products(o.whole(), range.all, lanes, Scalars, lanes_are, tile, tile_ld);
   }
 }
 
@@ -264,47 +287,52 @@ SPARSEKIT_INLINE void run_tile(const Operands& o, index_t depth, index_t lanes, 
   put_sums<Lanes, LanesAre>(tile, Vectors * w, lanes, Scalars, out, lane0, scalar0);
 }
 
-/// `tiles` tiles without tails, one behind the other along their numbers, whose lanes lie side by
-/// side in Y: the epilogue runs on the sums in their registers. Tiles of few steps (8 to 64 columns
-/// of W) are as much put as summed: what each costs besides, a call with its operands and the look
-/// at its sums, took a quarter of the time at 8 columns. `finite`: X is known to be, no such look.
-/// Sums of all ranges but the last are carried on in memory, at carried[j * carried_ld + i].
-template <class Lanes, int Vectors, int Scalars, roles LanesAre, class Operands, class T,
-          class Output>
-SPARSEKIT_NOINLINE void run_full_tiles(Operands o, k_range range, index_t tiles, bool finite,
-                                       T* carried, index_t carried_ld, fetch_ahead fetch,
-                                       const Output& output, index_t lane0, index_t scalar0) {
+/// `tiles` tiles, one behind the other along their numbers, whose lanes lie side by side in Y: the
+/// epilogue runs on the sums in their registers. Tiles of few steps (8 to 64 columns of W) are as
+/// much put as summed: what each costs besides, a call with its operands and the look at its sums,
+/// took a quarter of the time at 8 columns. `finite`: X is known to be, no such look. The last of
+/// `lanes` lanes may leave a part of their register empty, which is loaded under a mask if
+/// MaskLast. Sums of all ranges but the last are carried on in memory, at carried[j * carried_ld +
+/// i].
+template <class Lanes, int Vectors, int Scalars, roles LanesAre, bool MaskLast, class Operands,
+          class T, class Output>
+SPARSEKIT_NOINLINE void run_register_tiles(Operands o, k_range range, index_t tiles, index_t lanes,
+                                           bool finite, T* carried, index_t carried_ld,
+                                           fetch_ahead fetch, const Output& output, index_t lane0,
+                                           index_t scalar0) {
   constexpr int w = Lanes::width;
   // Behind references, each register that is stored might change them, and they would be read
   // again.
   const auto epilogue = output.epilogue;
   const auto out = output_of<Lanes>(output.y, epilogue, output.weight_sums);
+  const bool full = lanes == Vectors * w;
+  const auto tail = Lanes::first(lanes - (Vectors - 1) * w);
   for (; tiles > 0; --tiles, scalar0 += Scalars, o.scalars += Scalars * o.scalar_stride,
                     carried += Scalars * carried_ld) {
     typename Lanes::reg sum[Vectors * Scalars];
     take_up<Lanes, Vectors, Scalars>(range, carried, carried_ld, sum);
-    add_products<Lanes, Vectors, Scalars, false>(o, range, Lanes::first(w), fetch, sum);
+    add_products<Lanes, Vectors, Scalars, MaskLast>(o, range, tail, fetch, sum);
     if (!range.last()) {
       carry_on<Lanes, Vectors, Scalars>(sum, carried, carried_ld);
       continue;
     }
     if (!finite && !all_finite<Lanes, Vectors * Scalars>(sum)) [[unlikely]] {
       alignas(64) T tile[(Scalars + w - 1) / w * w * Vectors * w];
-      exact_products(o, range.depth, Vectors * w, Scalars, LanesAre, tile, Vectors * w);
-      put_sums<Lanes, LanesAre>(tile, Vectors * w, Vectors * w, Scalars, output, lane0, scalar0);
+      exact_products(o.whole(), range.all, lanes, Scalars, LanesAre, tile, Vectors * w);
+      put_sums<Lanes, LanesAre>(tile, Vectors * w, lanes, Scalars, output, lane0, scalar0);
       continue;
     }
     simd::unroll<Scalars>([&](auto j) SPARSEKIT_LAMBDA_INLINE {
       const bool rows = LanesAre == roles::rows;
       out.template put_run<Vectors>(sum + j * Vectors, rows ? lane0 : scalar0 + j,
-                                    rows ? scalar0 + j : lane0);
+                                    rows ? scalar0 + j : lane0, full, tail);
     });
   }
 }
 
-/// `tiles` whole tiles whose lanes lie side by side in Y, by run_full_tiles where that pays. Long
-/// epilogues and tails go through memory, where one copy of the sums serves all: `carried` has room
-/// for full registers in both directions.
+/// `tiles` tiles whose lanes lie side by side in Y, by run_register_tiles where that pays. Long
+/// epilogues go through memory, where one copy of the sums serves all: `carried` has room for full
+/// registers in both directions.
 template <class Lanes, int Vectors, int Scalars, roles LanesAre, bool MaskLast, class Operands,
           class T, class Output>
 SPARSEKIT_INLINE void run_straight_tiles(Operands o, k_range range, index_t tiles, index_t lanes,
@@ -312,11 +340,9 @@ SPARSEKIT_INLINE void run_straight_tiles(Operands o, k_range range, index_t tile
                                          fetch_ahead fetch, const Output& out, index_t lane0,
                                          index_t scalar0) {
   using epilogue = std::remove_cvref_t<decltype(out.epilogue)>;
-  if constexpr (epilogue::is_short && !MaskLast && Lanes::width > 1) {
-    if (lanes == Vectors * Lanes::width) {
-      return run_full_tiles<Lanes, Vectors, Scalars, LanesAre>(
-          o, range, tiles, finite, carried, carried_ld, fetch, out, lane0, scalar0);
-    }
+  if constexpr (epilogue::is_short && Lanes::width > 1) {
+    return run_register_tiles<Lanes, Vectors, Scalars, LanesAre, MaskLast>(
+        o, range, tiles, lanes, finite, carried, carried_ld, fetch, out, lane0, scalar0);
   }
   for (; tiles > 0; --tiles, scalar0 += Scalars, o.scalars += Scalars * o.scalar_stride,
                     carried += Scalars * carried_ld) {
@@ -360,7 +386,7 @@ SPARSEKIT_INLINE void for_tile_runs(index_t begin, index_t end, F&& f) {
 /// one would wait for their few chains of sums: 3, 5 = 3 + 2, 6 = 3 + 3, 7 = 3 + 4.
 template <int Size, class F>
 SPARSEKIT_INLINE void for_tile_runs_of_three(index_t count, F&& f) {
-  static_assert(Size == 8);
+  static_assert(Size >= 4 && Size <= 8);
   const index_t tiles = count / Size;
   if (tiles > 0) f(index_t{0}, std::integral_constant<int, Size>{}, tiles);
   index_t first = tiles * Size;
