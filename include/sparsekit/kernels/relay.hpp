@@ -61,6 +61,13 @@ SPARSEKIT_INLINE bool all_finite(dense_view<const T, Layout> x, index_t column, 
   return !Lanes::any_not_finite(magnitude);
 }
 
+/// Whether columns [column, column + columns) of x are such a panel already, to be read where they
+/// lie.
+template <class T, class Layout>
+SPARSEKIT_INLINE bool is_panel(dense_view<const T, Layout> x, index_t columns, index_t width) {
+  return Layout::rows_contiguous && columns == width && x.ld() == width;
+}
+
 /// Columns [column, column + columns) of row-major x into panel[k * width + j], width >= columns a
 /// multiple of the register. Returns whether every value is finite.
 template <class Lanes, class T, class TX>

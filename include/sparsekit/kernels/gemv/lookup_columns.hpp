@@ -27,10 +27,11 @@ inline constexpr index_t lookup_narrow_columns = std::is_same_v<Arch, arch::avx5
 /// Whether steps serve n columns better than quads and wide rows, where `at_once` share a pass. A
 /// further column costs the lookups alone, two cycles a step on Intel, while quads leave registers
 /// empty; but sums are put one by one, and empty slots are bytes. On Emerald Rapids, f32, over
-/// quads or wide rows, tokens x features, 50 / 80 / 90 / 95 / 98 % zeros, four shapes in cache: by
-/// 4 columns 1.6 / 1.9 / 1.7 / 1.2 / .75, with eight matrices in turn 1.7 / 1.4 / 1 / .65 / .5; by
-/// 6 in cache 1.25 / 1.4 / 1.25 / .9 / .6; where columns of X and Y are strided a tenth to a third
-/// less. bf16 by 4, 512 x 512: 1.4 / 1.5 / 1.4 / 1.4 / 1.2.
+/// quads, tokens x features, 50 / 80 / 90 % zeros, 512 x 512, 2048 x 512 and 512 x 2048, each again
+/// and again: by 4 columns 1.5 to 1.7 / 1.9 to 2.0 / 1.6 to 1.8, by 6 1.2 to 1.3 / 1.3 to 1.5 / 1.2
+/// to 1.3; where columns of X and Y are strided a tenth to a third less. By 4 columns at 95 %, over
+/// wide rows: 1.2, with eight matrices in turn .7. bf16 by 4, 512 x 512, at 50 / 80 / 90 %: 1.4 /
+/// 1.5 / 1.4.
 constexpr bool lookup_serves(index_t at_once, const extents& shape, index_t nnz, index_t n) {
   constexpr double least = 0.08;
   return n <= 3 || (n <= at_once &&

@@ -300,9 +300,7 @@ struct spmm_nm_panel {
       // X of any type as f32; the sums tell whether it is finite.
       block_product<Arch, float16, typename Call::x_type>::relay(c.x, column, columns, width,
                                                                  a.cols(), own);
-    } else if (std::is_same_v<typename Call::x_layout, row_major> && c.x.ld() == width &&
-               columns == width) {
-      // X that is one panel already is read where it lies.
+    } else if (is_panel(c.x, columns, width)) {
       panel = c.x.data();
     } else {
       values = relay_panel<lanes, T>(c.x, column, columns, width, own) ? panel_values::finite

@@ -337,8 +337,8 @@ struct quad_panels {
   template <class TX, class Layout>
   static const S* panel_of(dense_view<const TX, Layout> x, index_t column, index_t columns,
                            index_t width, S* scratch, bool& finite) {
-    if constexpr (Layout::rows_contiguous && std::is_same_v<TX, S>) {
-      if (columns == width && x.ld() == width) {
+    if constexpr (std::is_same_v<TX, S>) {
+      if (is_panel(x, columns, width)) {
         finite = all_finite<lanes>(x.data() + column, x.rows() * width);
         return x.data() + column;
       }

@@ -304,7 +304,7 @@ struct spmm_packed_wide {
           T* const scratch = c.scratch.template worker_as<T>(worker);
           T* const waiting = scratch + round_up(a.cols() * panel_width, 64);
           const T* panel = scratch;
-          if (is_panel(c.x, panel_width)) {
+          if (is_panel(c.x, columns, panel_width) && fits_lines(c.x.data(), panel_width)) {
             panel = c.x.data();
           } else {
             relay_panel<Lanes, T>(c.x, column, columns, panel_width, scratch);
@@ -330,13 +330,11 @@ struct spmm_packed_wide {
           }
         });
   }
-  /// Whether X is such a panel, with no register across cache lines.
-  template <class Layout>
-  static bool is_panel(dense_view<const T, Layout> x, index_t panel_width) {
+  /// Whether no register of a panel there lies across cache lines.
+  static bool fits_lines(const T* panel, index_t panel_width) {
     constexpr std::uintptr_t line = 64;
     const auto row_bytes = static_cast<std::uintptr_t>(panel_width) * sizeof(T);
-    return Layout::rows_contiguous && x.cols() == panel_width && x.ld() == panel_width &&
-           reinterpret_cast<std::uintptr_t>(x.data()) % (row_bytes < line ? row_bytes : line) == 0;
+    return reinterpret_cast<std::uintptr_t>(panel) % (row_bytes < line ? row_bytes : line) == 0;
   }
 
   /// Columns of one panel by tiles of 8, 4, 2 and 1 registers; the last register may be partly filled.
