@@ -27,6 +27,7 @@
 #include <map>
 #include <set>
 #include <sparsekit/plan/calibration.hpp>
+#include <sparsekit/plan/fit.hpp>
 #include <sparsekit/plan/rank.hpp>
 #include <sparsekit/plan/selection.hpp>
 #include <sparsekit/plan/survey.hpp>
@@ -151,6 +152,7 @@ class judge {
                                                     static_cast<index_t>(samples.size()));
     const sk::array_view<const index_t> of_cases(ends.data(), static_cast<index_t>(ends.size()));
     sk::cost_constants fitted = constants_;
+    if (!sk::fit_cost_constants(all, of_cases, constants_, fitted)) std::abort();
     if (!sk::rank_by_cost_constants(all, of_cases, fitted)) std::abort();
     constants_ = fitted;
     sk::calibration c = sk::default_calibration();

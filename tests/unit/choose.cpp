@@ -191,17 +191,14 @@ TEST_CASE("Inf in X reaches only rows whose pattern has its column, dense or spa
 }
 
 TEST_CASE("a CSR matrix that stores zeros is never dense, and its zeros meet Inf") {
-  // Full, and dense free, so that dense would win; entry (1, 2) is a stored zero.
+  // Full, so that dense would win; entry (1, 2) is a stored zero.
   std::vector<float> w(32 * 32, 2.f);
   auto csr = sk::csr_matrix<float>::from_dense(sk::dense_view<const float>(w.data(), 32, 32)).value();
   std::vector<float> values(csr.view().values.begin(), csr.view().values.end());
   const sk::csr_view<const float> full{{32, 32}, csr.view().row_ptr, csr.view().columns, {values.data(), 1024}};
-  sk::calibration c = sk::default_calibration();
-  for (auto& regime : c.f32.of[0])
-    std::fill(std::begin(regime), std::end(regime), 0.0);  // dense for nothing
-  CHECK(sk::choose(full, {.columns = {16}, .calibration = &c}).value().has_dense());
+  CHECK(sk::choose(full, {.columns = {16}}).value().has_dense());
   values[32 + 2] = 0;
-  const auto p = sk::choose(full, {.columns = {16}, .calibration = &c}).value();
+  const auto p = sk::choose(full, {.columns = {16}}).value();
   CAPTURE(p.reason());
   CHECK_FALSE(p.has_dense());
   CHECK(p.reason().find("stored zeros") != std::string::npos);

@@ -31,8 +31,7 @@ struct cost_machine {
   int nm_rows[kernels::nm_panel_registers];  ///< of an N:M tile of 1, 2, ... registers
   int nm_lookup_registers;  ///< of sums for the columns that N:M by lookup takes at a time
   int block_registers;    ///< of a tile of blocks
-  index_t lookup_columns;        ///< of narrow types that window lookup takes at a time
-  index_t float_lookup_columns;  ///< the same of f32
+  index_t lookup_columns[3];  ///< that window lookup takes at a time, of narrow types, f32 and f64
   bool measured;          ///< whether the library has constants that were measured on this ISA
 
   template <class Arch>
@@ -54,8 +53,9 @@ struct cost_machine {
         .nm_rows = {},
         .nm_lookup_registers = kernels::nm_lookup_registers<Arch>,
         .block_registers = kernels::block_registers<Arch>(),
-        .lookup_columns = kernels::lookup_narrow_columns<Arch>,
-        .float_lookup_columns = kernels::lookup_columns<Arch, float>,
+        .lookup_columns = {kernels::lookup_narrow_columns<Arch>,
+                           kernels::lookup_columns<Arch, float>,
+                           kernels::lookup_columns<Arch, double>},
         .measured = has_own_constants<Arch>};
     for (int r = 0; r < kernels::nm_panel_registers; ++r) m.nm_rows[r] = kernels::nm_tile_rows<Arch>(r + 1);
     return m;

@@ -267,8 +267,11 @@ class cost_model {
     const double slots = static_cast<double>(v.s.lookup_slots);
     const double bytes = slots * (sizeof(T) + 1);
     // Of narrow types so many columns at a time; f32 and f64 have other forms for more.
-    const double passes =
-        is_narrow<T> ? std::ceil(v.n / static_cast<double>(machine_.lookup_columns)) : 1;
+    const double at_once =
+        static_cast<double>(machine_.lookup_columns[is_narrow<T>               ? 0
+                                                    : std::is_same_v<T, float> ? 1
+                                                                               : 2]);
+    const double passes = is_narrow<T> ? std::ceil(v.n / at_once) : 1;
     // They take single columns of X and put single columns of Y, each element of which has a cache line of its own if
     // rows are long; X beyond L2 comes again and again.
     const auto apart = [&](double elements, double row_bytes) {
@@ -279,10 +282,8 @@ class cost_model {
         is_narrow<T> && static_cast<index_t>(v.n) % 256 == 0;  // rows of Y 1 KB apart
     const double x_bytes_all = v.k * v.n * x_bytes;
     const double again = is_narrow<T> && x_bytes_all > machine_.l2 ? 1 - machine_.l2 / x_bytes_all : 0;
-    const index_t at_once = std::is_same_v<T, float> ? machine_.float_lookup_columns
-                            : is_narrow<T> && has_form<T, form::quads> ? machine_.lookup_columns
-                                                                       : 3;
-    const double few = static_cast<double>(std::max<index_t>(at_once, 3));
+    // s8 has no other form for four and more: those are many.
+    const double few = has_form<T, form::quads> ? std::max(at_once, 3.0) : 3;
     return {v.n == 1     ? 0
             : v.n <= few ? 1
                          : 2,

@@ -10,7 +10,6 @@
 #pragma once
 
 #include "fit.hpp"
-#include "selection.hpp"
 
 namespace sparsekit {
 inline namespace v0 {
@@ -146,9 +145,9 @@ class constant_ranker {
       r.error = r.log_price;
       weights += r.weight;
       shared += r.weight * r.error;
-      // Over the best of the case, as it would be asked.
+      // Over the best of the case, without what choose() asks of forms that are not dense: constants would learn to take
+      // that back.
       r.log_price += r.log_loss;
-      if (samples_[j].kind != form::dense) r.log_price += std::log1p(least_promise);
       least = std::min(least, r.log_price);
     }
     shared *= believed / weights;
