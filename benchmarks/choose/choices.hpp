@@ -17,6 +17,7 @@ struct options {
   int random = 0;
   std::string dlmc;
   std::vector<std::string> networks;
+  std::vector<index_t> columns = {1, 2, 8, 32, 100, 512};  ///< of X, unless the matrix has its own
   std::string type;
   std::uint64_t seed = 7;
   double budget = 4000;

@@ -42,8 +42,7 @@ void run(const options& o, const named_matrix& m, const sk::cost_model<T>& model
     }
     return least;
   };
-  static const std::vector<index_t> usual = {1, 2, 8, 32, 100, 512};
-  for (const index_t n : m.columns.empty() ? usual : m.columns) {
+  for (const index_t n : m.columns.empty() ? o.columns : m.columns) {
     if (static_cast<double>(a.rows()) * static_cast<double>(a.cols()) * static_cast<double>(n) >
         o.most_work)
       continue;

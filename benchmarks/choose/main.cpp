@@ -8,6 +8,7 @@
 //                                   [--calibration FILE] [--csv FILE]
 //                                   [--part I/N]: each N-th matrix only, from the I-th: in pieces
 //                                   [--most WORK]: nothing of more multiply-adds, counting zeros
+//                                   [--columns A,B,...]: of X, rather than 1, 2, 8, 32, 100, 512
 //        sparsekit_choose_benchmark --crossover FILE.csv [--type TYPE] [--budget MICROSECONDS]
 //                                   [--calibration FILE] [--most WORK]
 //        sparsekit_choose_benchmark --calibrate SECONDS [--type T] [--seed S]
@@ -59,6 +60,16 @@ int main(int argc, char** argv) {
       if (std::sscanf(value, "%d/%d", &o.part, &o.parts) != 2 || o.parts < 1) {
         std::fprintf(stderr, "--part: %s is not I/N\n", value);
         return 1;
+      }
+    } else if (word == "--columns") {
+      o.columns.clear();
+      std::istringstream counts(value);
+      for (std::string n; std::getline(counts, n, ',');) {
+        o.columns.push_back(std::atol(n.c_str()));
+        if (o.columns.back() < 1) {
+          std::fprintf(stderr, "--columns: %s is not a list of positive numbers\n", value);
+          return 1;
+        }
       }
     } else if (word == "--crossover") {
       o.crossover = value;

@@ -268,6 +268,24 @@ TEST_CASE("rows of X a page apart share few lines of a cache: wide rows pay for 
   CHECK(far(512) > far(480));
 }
 
+TEST_CASE("no form is priced below its share of dense by many columns: full matrices stay dense") {
+  sk::pattern_statistics s;
+  s.shape = sk::extents(64, 64);
+  s.nnz = 64 * 64 * 3 / 4;
+  s.quad_slots = s.nnz;
+  sk::cost_constants free = sk::default_calibration().f32;
+  for (auto& regime : free.of[static_cast<int>(sk::form::quads)]) {
+    std::fill(std::begin(regime), std::end(regime), 0.0);
+  }
+  const sk::cost_model<float> model(free);
+  for (const index_t n : {8, 32, 512}) {
+    const double dense = model.predict({sk::form::dense}, s, n);
+    CHECK(dense > 0);
+    CHECK(model.predict({sk::form::quads}, s, n) == doctest::Approx(0.75 * dense));
+  }
+  CHECK(model.predict({sk::form::quads}, s, 2) == 0);
+}
+
 TEST_CASE("calibrations are saved and loaded, and every damage is named") {
   const sk::calibration own = sk::default_calibration();
   const std::string text = sk::save_calibration(own);

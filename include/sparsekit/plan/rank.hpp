@@ -145,8 +145,8 @@ class constant_ranker {
       r.error = r.log_price;
       weights += r.weight;
       shared += r.weight * r.error;
-      // Over the best of the case, without what choose() asks of forms that are not dense: constants would learn to take
-      // that back.
+      // Over the best of the case, without what choose() asks of forms that are not dense:
+      // constants would learn to take that back.
       r.log_price += r.log_loss;
       least = std::min(least, r.log_price);
     }
