@@ -140,7 +140,8 @@ def check_vectors(args):
 # parameter before the operands is true, or wide_x::in_place_masked) pick the elements of their last vector up one by
 # one, in memory.
 TILES = ["run_row_block<.* float, .*row_output<", "run_row_block<.* double, .*sums_wait>", "run_register_tiles<", "sum_tile<",
-         "run_wide_groups<", "add_narrow<.* signed char, ", "add_narrow<.*::bfloat16, "]
+         "run_wide_groups<", "add_narrow<.* signed char, ", "add_narrow<.*::bfloat16, ",
+         "add_narrow_columns<.* signed char, ", "add_narrow_columns<.*16, "]
 NEON_TAIL = re.compile(r"kernels::(sum_tile<.*, \d+, \d+, true, |run_wide_groups<.*, 1, \([^)]*wide_x\)2, )")
 # What multiplies s8 and bf16 there, and the extensions that have it. Without them, by g++ 12, s8 moves 1 (AVX-512) or
 # 15 (NEON) vectors a step to or from the stack, bf16 on NEON 4.

@@ -158,6 +158,22 @@ void check_all(shape s, Check&& check) {
   }
 }
 
+/// What tiles whose lanes are columns of row-major X and Y meet: panels of every width with a last
+/// register that is full, partly filled, or left to tiles of rows, and tiles of every height.
+template <class Types, class Check>
+void check_columns(Check&& check) {
+  for (const index_t n : {18, 23, 33, 47, 49, 72, 95, 100, 113, 130}) {
+    check_all<Types>(shape{6, 9, n}, check);
+  }
+  for (index_t m = 1; m <= 49; ++m) {
+    check_all<Types>(shape{m, 5, m % 3 == 0 ? 30 : m % 3 == 1 ? 48 : 62}, check);
+  }
+  check_all<Types>(shape{29, 99, 56}, check);
+  // Several pieces of k: of few rows, whose sums wait together, and of many.
+  check_all<Types>(shape{50, 527, 104}, check);
+  check_all<Types>(shape{194, 530, 89}, check);
+}
+
 template <class Types, class Check>
 void check_tails(Check&& check) {
   for (const index_t n : {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 31, 64, 65, 70}) {
@@ -171,6 +187,7 @@ void check_tails(Check&& check) {
   check_all<Types>(shape{100, 65, 70}, check);
   // More columns than a tile has, and more steps than a chunk.
   check_all<Types>(shape{100, 259, 17}, check);
+  if constexpr (!Types::mixed) check_columns<Types>(check);
 }
 
 }  // namespace sparsekit_test

@@ -10,6 +10,7 @@
 #include "dense/gemm.hpp"
 #include "dense/gemv.hpp"
 #include "dense/narrow.hpp"
+#include "dense/narrow_columns.hpp"
 #include "dense/packed.hpp"
 #include "dense/packed_gemv.hpp"
 #include "gemv/bitmask.hpp"

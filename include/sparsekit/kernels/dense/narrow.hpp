@@ -223,23 +223,28 @@ struct narrow_groups {
   template <class Call>
   static SPARSEKIT_NOINLINE void exact_column(const Call& c, index_t g, index_t rows,
                                               index_t column, sum* sums) {
+    for (index_t r = 0; r < rows; ++r) sums[r] = exact_sum(c, g, r, column);
+  }
+
+ public:
+  /// Row r of group g times a column of X, in the order in which tiles sum.
+  template <class Call>
+  static float exact_sum(const Call& c, index_t g, index_t r, index_t column) {
     using one = simd::lanes<arch::scalar, float>;
     using operand = narrow_weights<typename Call::matrix>;
     const auto& a = operand::dense(c.a);
     const index_t step = a.step(g);
-    const T* weights = a.group_begin(g);
-    for (index_t r = 0; r < rows; ++r) {
-      float total = 0;
-      for (index_t s = 0; s < a.depth(); s += view::pair) {
-        for (index_t k = s + view::pair - 1; k >= s; --k) {
-          if (k >= a.cols()) continue;
-          const T weight = weights[(s / view::pair * step + r) * view::pair + k - s];
-          const auto x = static_cast<float>(c.x(operand::row_of_x(c.a, k), column));
-          total = one::fma(static_cast<float>(weight), operand::seen(weight, x), total);
-        }
+    const T* const weights = a.group_begin(g) + r * view::pair;
+    float total = 0;
+    for (index_t s = 0; s < a.depth(); s += view::pair) {
+      for (index_t k = s + view::pair - 1; k >= s; --k) {
+        if (k >= a.cols()) continue;
+        const T weight = weights[s * step + k - s];
+        const auto x = static_cast<float>(c.x(operand::row_of_x(c.a, k), column));
+        total = one::fma(static_cast<float>(weight), operand::seen(weight, x), total);
       }
-      sums[r] = total;
     }
+    return total;
   }
 };
 
@@ -272,12 +277,17 @@ struct gemm_packed_dense_narrow {
 
   template <class Call>
   static void run(const Call& c) {
+    run_from(c, 0);
+  }
+  /// Columns from `begin` on.
+  template <class Call>
+  static void run_from(const Call& c, index_t begin) {
     using groups = narrow_groups<Arch, T, typename Call::x_type, true>;
     using operand = narrow_weights<typename Call::matrix>;
     using chunk = typename groups::chunk;
     using lanes = typename groups::lanes;
     constexpr index_t strip = groups::strip;
-    const index_t n = c.x.cols();
+    const index_t n = c.x.cols() - begin;
     const auto& a = operand::dense(c.a);
     const index_t chunks = groups::chunks(a.cols());
     const index_t blocks = ceil_div(n, block);
@@ -286,8 +296,8 @@ struct gemm_packed_dense_narrow {
     const index_t parts = ceil_div(task_count(c.policy, work, blocks * all_groups), blocks);
     const auto out = output_of<lanes>(c.y, c.epilogue, c.a.weight_sums.data());
     run_tasks(c.policy, blocks * parts, [&](index_t task, index_t worker) {
-      const index_t first = task / parts * block;
-      const index_t columns = n - first < block ? n - first : block;
+      const index_t first = begin + task / parts * block;
+      const index_t columns = c.x.cols() - first < block ? c.x.cols() - first : block;
       const index_t g0 = all_groups * (task % parts) / parts;
       const index_t g1 = all_groups * (task % parts + 1) / parts;
       const bool whole =

@@ -202,6 +202,14 @@ struct narrow_product {
       return row(std::integral_constant<int, P>{});
     }
   }
+  /// The sign of every byte, where it is to be changed.
+  static SPARSEKIT_INLINE typename ints::reg flip(typename ints::reg v) {
+    if constexpr (flipped) {
+      return v ^ ints::broadcast(static_cast<std::int32_t>(0x80808080u));
+    } else {
+      return v;
+    }
+  }
   /// One word of elements.
   template <int P>
   static SPARSEKIT_INLINE std::uint32_t word(const TX (&e)[pair]) {
@@ -216,15 +224,8 @@ struct narrow_product {
       return std::bit_cast<std::uint32_t>(static_cast<float>(e[P]));
     }
   }
+
  private:
-  /// The sign of every byte, where it is to be changed.
-  static SPARSEKIT_INLINE typename ints::reg flip(typename ints::reg v) {
-    if constexpr (flipped) {
-      return v ^ ints::broadcast(static_cast<std::int32_t>(0x80808080u));
-    } else {
-      return v;
-    }
-  }
   static SPARSEKIT_INLINE auto as_ints(typename mixed::words w) { return mixed::as_s32(w); }
 };
 

@@ -1,0 +1,503 @@
+// Y = W X for packed dense W of bf16, f16 or s8, X and Y row-major and of many columns: lanes are
+// columns of X, so that sums lie in the order of Y, which those of narrow.hpp are transposed into.
+//
+// Both operands become 32-bit words in the order in which they are multiplied (narrow_product.hpp):
+//
+//   panels of X   [step][2, 3 or 4 registers of columns], re-laid once for all rows
+//   weights       [step][rows of the group]: the packed bytes where dot products take them as they
+//                 are; otherwise widened, piece by piece, for all panels of a block
+//
+// so a tile is that of f32 (packed.hpp): 6 x 4, 8 x 3 or 12 x 2 products for 10, 11 or 14 loads.
+// Tiles put sums into Y from their registers where the epilogue is short; all others leave them in
+// memory between two pieces of k and before the epilogue.
+#pragma once
+
+#include "../../simd/byte_rows.hpp"
+#include "../panel_rows.hpp"
+#include "../relay.hpp"
+#include "narrow.hpp"
+
+SPARSEKIT_EXEC_BEGIN
+namespace kernels {
+
+/// One step of such a product, and its operands as words.
+template <class Arch, class T, class TX>
+struct narrow_columns {
+  using x_type = TX;
+  using product = narrow_product<Arch, T, TX, true>;
+  using lanes = typename product::lanes;
+  using ints = typename product::ints;
+  using sum = typename product::sum;
+  using view = packed_dense_view<T>;
+  static constexpr int w = lanes::width;
+  static constexpr int pair = product::pair;
+  static constexpr int parts = product::parts;
+  /// Whether words are numbers of f32.
+  static constexpr bool floats = !product::integers && !product::raw;
+  /// Registers of the widest panel. A product of integers in two parts wants a register more.
+  static constexpr int most_vectors =
+      accumulators<Arch> >= 24 ? 4 : product::integers ? 2 : 3;
+  static constexpr int least_vectors = most_vectors == 2 ? 1 : 2;
+  static constexpr int height(int vectors) { return vectors == 1 ? 8 : accumulators<Arch> / vectors; }
+
+  /// The product whose tiles serve this one, too, so that few are compiled: words of both signs of
+  /// s8 are the same after a change of sign, and those of f32 whatever they were widened from.
+  struct tiles_of {
+    using T1 = std::conditional_t<floats, float16, T>;
+    using other = std::conditional_t<std::is_signed_v<TX>, std::uint8_t, std::int8_t>;
+    using word = std::conditional_t<!product::raw, std::uint8_t,
+                                    std::conditional_t<product::flipped, other, TX>>;
+    using X1 = std::conditional_t<floats, float, std::conditional_t<product::integers, word, TX>>;
+    using type = narrow_product<Arch, T1, X1, true>;
+  };
+  using tile_product = typename tiles_of::type;
+
+  static index_t steps(index_t cols) { return ceil_div(cols, index_t{pair}) * parts; }
+
+  /// The words of pair u of columns [column, column + columns) of X: those of part P at
+  /// to[(parts - 1 - P) * Vectors * w], as odd columns are multiplied first.
+  template <int Vectors, class Watch>
+  static SPARSEKIT_INLINE void relay(dense_view<const TX, row_major> x, index_t u, index_t column,
+                                     index_t columns, Watch& watch, std::uint32_t* to) {
+    const TX* row = x.data() + u * pair * x.ld() + column;
+    index_t ld = x.ld();
+    [[maybe_unused]] TX last[pair * Vectors * w];
+    if (pair > 1 && (u + 1) * pair > x.rows()) {
+      std::memset(static_cast<void*>(last), 0, sizeof last);
+      for (index_t i = 0; u * pair + i < x.rows(); ++i) {
+        std::memcpy(last + i * Vectors * w, row + i * ld,
+                    static_cast<std::size_t>(columns) * sizeof(TX));
+      }
+      row = last;
+      ld = Vectors * w;
+    }
+    if constexpr (product::integers && product::raw && simd::byte_rows<Arch>::available) {
+      using rows = simd::byte_rows<Arch>;
+      const TX* const four[4] = {row, row + ld, row + 2 * ld, row + 3 * ld};
+      typename rows::reg words[rows::registers];
+      rows::words(four, columns, words);
+      simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+        put(to + i * w, product::flip(typename ints::reg(product::mixed::as_s32(words[i]))));
+      });
+    } else {
+      simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+        if (i < Vectors - 1 || columns == Vectors * w) {
+          relay_register<Vectors>(row + i * w, ld, simd::all_lanes{}, watch, to + i * w);
+        } else {
+          relay_register<Vectors>(row + i * w, ld, lanes::first(columns - i * w), watch,
+                                  to + i * w);
+        }
+      });
+    }
+  }
+
+  /// Pairs [u0, u1) of the weights of a group, as words in the order of steps.
+  static void widen(const T* weights, index_t step, index_t u0, index_t u1, std::uint32_t* to) {
+    for (index_t u = u0; u < u1; ++u) {
+      simd::unroll<parts>([&](auto part) SPARSEKIT_LAMBDA_INLINE {
+        constexpr int p = parts - 1 - part;
+        for (index_t i = 0; i < step; i += w, to += w) {
+          const auto v = product::template weights<p>(weights + (u * step + i) * pair);
+          if constexpr (floats) {
+            put(to, product::mixed::bits(v));
+          } else {
+            put(to, typename ints::reg(product::mixed::as_s32(v)));
+          }
+        }
+      });
+    }
+  }
+
+ private:
+  static SPARSEKIT_INLINE void put(std::uint32_t* to, typename ints::reg v) {
+    ints::store(reinterpret_cast<std::int32_t*>(to), v);
+  }
+  template <int Vectors, class Mask, class Watch>
+  static SPARSEKIT_INLINE void relay_register(const TX* row, index_t ld, Mask mask, Watch& watch,
+                                              std::uint32_t* to) {
+    simd::unroll<parts>([&](auto part) SPARSEKIT_LAMBDA_INLINE {
+      constexpr int p = parts - 1 - part;
+      if constexpr (floats) {
+        const auto v = typename lanes::reg(simd::load_as<lanes>(mask, row + p * ld));
+        watch.see(v);
+        put(to + part * Vectors * w, product::mixed::bits(v));
+      } else {
+        put(to + part * Vectors * w, product::template row_words<p>(row, ld, mask));
+      }
+    });
+  }
+};
+
+/// What a tile reads: words of X, `Vectors` registers a step, and words of weights, `step` apart.
+struct narrow_columns_operands {
+  const std::uint32_t* x;
+  const std::uint32_t* weights;
+  index_t step;
+  index_t steps;
+};
+
+/// A register of words of X.
+template <class Product>
+SPARSEKIT_INLINE auto narrow_x(const std::uint32_t* x) {
+  if constexpr (Product::integers || Product::raw) {
+    return Product::mixed::load_words(x);
+  } else {
+    return typename Product::reg(Product::lanes::load(reinterpret_cast<const float*>(x)));
+  }
+}
+/// sum[i] += a row's number times x[i]. g++ 12 copies sums of integers to and fro unless each is
+/// fenced off.
+template <class Product, class Sum, class Number, class X, int... I>
+SPARSEKIT_INLINE void add_narrow_row(Sum* sum, Number number, const X* x,
+                                     std::integer_sequence<int, I...>) {
+  const auto add = [&](Sum s, X v) SPARSEKIT_LAMBDA_INLINE {
+    const Sum total = Product::add(s, number, v);
+    return Product::integers ? simd::rounded(total) : total;
+  };
+  ((sum[I] = add(sum[I], x[I])), ...);
+}
+
+/// put(tile, sums) for `tiles` tiles one below the other. Sums begin with what `begin` says of each
+/// row, or, without it, with what is at sums[row * Vectors * width].
+template <class Product, int Vectors, int Height, class Put>
+SPARSEKIT_INLINE void sum_narrow_columns(const narrow_columns_operands& o, index_t tiles,
+                                         const typename Product::sum* begin,
+                                         const typename Product::sum* sums, Put&& put) {
+  using lanes = typename Product::lanes;
+  constexpr int width = Vectors * lanes::width;
+  constexpr int tile = Vectors * Height;
+  const std::uint32_t* weights = o.weights;
+  for (index_t t = 0; t < tiles; ++t, weights += Height) {
+    typename lanes::reg sum[tile];
+    if (begin != nullptr) {
+      simd::unroll<Height>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
+        const auto v = lanes::broadcast(begin[t * Height + r]);
+        simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE { sum[r * Vectors + i] = v; });
+      });
+    } else {
+      simd::registers<lanes, tile>::load(sum, sums + t * Height * width);
+    }
+    const std::uint32_t* x = o.x;
+    const std::uint32_t* numbers = weights;
+    for (index_t s = 0; s < o.steps; ++s, x += width, numbers += o.step) {
+      decltype(narrow_x<Product>(x)) v[Vectors];
+      simd::unroll<Vectors>([&](auto i) SPARSEKIT_LAMBDA_INLINE {
+        v[i] = simd::loaded_once(narrow_x<Product>(x + i * lanes::width));
+      });
+      simd::unroll<Height>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
+        simd::no_loads_ahead();
+        add_narrow_row<Product>(sum + r * Vectors, Product::number(numbers + r), v,
+                                std::make_integer_sequence<int, Vectors>{});
+      });
+    }
+    put(t, sum);
+  }
+}
+
+/// Into sums[row][Vectors * width]. Not inlined: one copy serves every epilogue.
+template <class Product, int Vectors, int Height>
+SPARSEKIT_NOINLINE void add_narrow_columns(const narrow_columns_operands& o, index_t tiles,
+                                           const typename Product::sum* begin,
+                                           typename Product::sum* sums) {
+  using lanes = typename Product::lanes;
+  constexpr int tile = Vectors * Height;
+  sum_narrow_columns<Product, Vectors, Height>(
+      o, tiles, begin, sums, [&](index_t t, const typename lanes::reg* sum) SPARSEKIT_LAMBDA_INLINE {
+        simd::registers<lanes, tile>::store(sums + t * tile * lanes::width, sum);
+      });
+}
+
+/// Into Y, from row and column on.
+template <class Product, int Vectors, int Height, class Output>
+SPARSEKIT_NOINLINE void put_narrow_columns(const narrow_columns_operands& o, index_t tiles,
+                                           const typename Product::sum* begin,
+                                           const typename Product::sum* sums, const Output& output,
+                                           index_t row, index_t column, index_t columns) {
+  using lanes = typename Product::lanes;
+  // Behind references, each store might change them, and they would be read again.
+  const auto epilogue = output.epilogue;
+  const auto out = output_of<lanes>(output.y, epilogue, output.weight_sums);
+  const bool full = columns == Vectors * lanes::width;
+  const auto tail = lanes::first(columns - (Vectors - 1) * lanes::width);
+  sum_narrow_columns<Product, Vectors, Height>(
+      o, tiles, begin, sums, [&](index_t t, const typename lanes::reg* sum) SPARSEKIT_LAMBDA_INLINE {
+        simd::unroll<Height>([&](auto r) SPARSEKIT_LAMBDA_INLINE {
+          out.template put_run<Vectors>(sum + r * Vectors, row + t * Height + r, column, full,
+                                        tail);
+        });
+      });
+}
+
+template <class Arch, class T>
+struct gemm_packed_dense_narrow_columns {
+  using view = packed_dense_view<T>;
+  using sum = sum_of_t<T>;
+  template <class TX>
+  using words_of = narrow_columns<Arch, T, TX>;
+  static constexpr int w = simd::lanes<Arch, sum>::width;
+  static constexpr index_t width = words_of<T>::most_vectors * w;
+
+  /// Pairs of k that tiles sum in one piece.
+  template <class Words>
+  static constexpr index_t most_pairs = 128 / Words::parts;
+  /// Groups whose sums wait together, so that X is re-laid piece by piece and met in L1.
+  static constexpr index_t few_groups = 4;
+
+  template <class Call>
+  static constexpr bool possible =
+      w > 1 && Call::has_workspace && std::is_same_v<typename Call::x_layout, row_major> &&
+      std::is_same_v<typename Call::y_layout, row_major>;
+  template <class Call>
+  static bool accepts(const Call& c) {
+    using words = words_of<typename Call::x_type>;
+    return c.x.cols() > w && pays<words>(c.a.cols(), c.x.cols()) &&
+           c.scratch.worker_bytes >= bytes<words>(c.a.rows(), c.a.cols(), c.x.cols());
+  }
+  template <class A>
+  static workspace_size requirement(const A& a, index_t columns) {
+    if (w == 1 || columns <= w) return {};
+    using other = std::conditional_t<std::is_same_v<T, std::int8_t>, T, float>;
+    const index_t own = bytes<words_of<T>>(a.rows(), a.cols(), columns);
+    const index_t wide = bytes<words_of<other>>(a.rows(), a.cols(), columns);
+    return {.shared = 0, .per_worker = own > wide ? own : wide};
+  }
+
+  template <class Call>
+  static void run(const Call& c) {
+    using words = words_of<typename Call::x_type>;
+    const auto out = output_of<typename words::lanes>(c.y, c.epilogue, c.a.weight_sums.data());
+    const index_t n = columns_of<words>(c.a.cols(), c.x.cols());
+    const index_t groups = c.a.groups();
+    const bool few = is_few<words>(c.a.rows(), c.a.cols());
+    const panel_split split(n, w, words::most_vectors);
+    const index_t together = few ? 1 : panels_together<words>(c.a.cols());
+    const index_t blocks = ceil_div(split.panels, together);
+    const index_t wanted = task_count(c.policy, c.a.rows() * c.a.cols() / 8 * n, blocks * groups);
+    const index_t parts = ceil_div(wanted, blocks);
+    run_tasks(c.policy, blocks * parts, [&](index_t task, index_t worker) {
+      block b{.split = split,
+              .p0 = split.panels * (task / parts) / blocks,
+              .p1 = split.panels * (task / parts + 1) / blocks,
+              .g0 = groups * (task % parts) / parts,
+              .g1 = groups * (task % parts + 1) / parts};
+      const index_t pairs = words::steps(c.a.cols()) / words::parts;
+      const index_t lanes = (split.begin(b.p1) - split.begin(b.p0)) * w;
+      const index_t held = few && pairs > most_pairs<words> ? most_pairs<words> : pairs;
+      b.x = c.scratch.template worker_as<std::uint32_t>(worker);
+      b.x_pairs = held;
+      b.sums = reinterpret_cast<sum*>(b.x + held * words::parts * lanes);
+      b.widened = reinterpret_cast<std::uint32_t*>(
+          b.sums + (few ? b.g1 - b.g0 : 1) * view::group * lanes);
+      if (few) {
+        for_k_ranges(pairs, most_pairs<words>, [&](k_range range) {
+          relay_panels(c, b, range);
+          b.x_begin = range.begin;
+          for (index_t g = b.g0; g < b.g1; ++g) {
+            run_piece(c, b, g, range, b.sums + (g - b.g0) * view::group * lanes, out);
+          }
+        });
+      } else {
+        relay_panels(c, b, all_of(pairs));
+        for (index_t g = b.g0; g < b.g1; ++g) {
+          for_k_ranges(pairs, most_pairs<words>,
+                       [&](k_range range) { run_piece(c, b, g, range, b.sums, out); });
+        }
+      }
+    });
+    if (n < c.x.cols()) gemm_packed_dense_narrow<Arch, T>::run_from(c, n);
+  }
+
+ private:
+  /// Columns that tiles of columns take. The last few would fill less than half of a register: they
+  /// go by tiles of rows, but where there are so few products that these are not worth beginning.
+  template <class Words>
+  static index_t columns_of(index_t cols, index_t columns) {
+    constexpr index_t least = Words::least_vectors * w;
+    const index_t left = columns % w;
+    const bool apart = left <= w / 2 && columns - left >= least && Words::steps(cols) >= 24;
+    return apart ? columns - left : columns;
+  }
+  /// Whether tiles of columns are faster. Those of rows multiply no lanes that are not there, but
+  /// take as long as so many steps for putting a sum into Y; and where they keep weights that they
+  /// have widened for 64 columns, they are ahead where putting is little (Emerald Rapids, bf16 by 32
+  /// and 49 columns: .9 at K = 512 and more).
+  template <class Words>
+  static bool pays(index_t cols, index_t columns) {
+    const index_t n = columns_of<Words>(cols, columns);
+    const index_t idle = round_up(n, w) - n;
+    if (idle * cols > (Words::product::raw ? 192 : 64) * n) return false;
+    using rows = narrow_groups<Arch, T, typename Words::x_type, true>;
+    return !rows::keeps_wide || (cols <= 6 * n && cols <= 1024);
+  }
+  template <class Words>
+  static bool is_few(index_t rows, index_t cols) {
+    return rows <= few_groups * view::group && Words::steps(cols) > most_pairs<Words> * Words::parts;
+  }
+
+  /// What a task has: panels [p0, p1) of X, of which pairs [x_begin, x_begin + x_pairs) lie as
+  /// words at x, and groups [g0, g1).
+  struct block {
+    const panel_split& split;
+    index_t p0, p1;
+    index_t g0, g1;
+    std::uint32_t* x = nullptr;
+    index_t x_begin = 0;
+    index_t x_pairs = 0;
+    sum* sums = nullptr;
+    std::uint32_t* widened = nullptr;
+    bool finite = true;  ///< all of X so far is known to be
+  };
+
+  template <class Words>
+  static index_t panels_together(index_t cols) {
+    const index_t panel = Words::steps(cols) * width * index_t{sizeof(std::uint32_t)};
+    const index_t most = index_t{1 << 19} / (panel > 0 ? panel : 1);
+    return most < 1 ? 1 : most < 8 ? most : 8;
+  }
+  template <class Words>
+  static index_t bytes(index_t rows, index_t cols, index_t columns) {
+    const bool few = is_few<Words>(rows, cols);
+    const index_t most = few ? width : width * panels_together<Words>(cols);
+    const index_t together = columns < most ? round_up(columns, w) : most;
+    const index_t piece = most_pairs<Words> * Words::parts;
+    const index_t steps = few && Words::steps(cols) > piece ? piece : Words::steps(cols);
+    const index_t sums = (few ? ceil_div(rows, view::group) : 1) * view::group;
+    return (together * (steps + sums) + (Words::product::raw ? 0 : piece * view::group)) *
+           index_t{sizeof(std::uint32_t)};
+  }
+
+  /// f(vectors), a constant, for a panel of so many registers.
+  template <class Words, class F>
+  static SPARSEKIT_INLINE void with_vectors(index_t registers, F&& f) {
+    constexpr int least = Words::least_vectors;
+    simd::unroll<Words::most_vectors - least + 1, least>([&](auto v) SPARSEKIT_LAMBDA_INLINE {
+      if (registers == v) f(v);
+    });
+  }
+
+  /// Pairs of `range` of all panels to b.x.
+  template <class Call>
+  static void relay_panels(const Call& c, block& b, k_range range) {
+    using words = words_of<typename Call::x_type>;
+    finite_watch<typename words::lanes> watch;
+    const index_t n = columns_of<words>(c.a.cols(), c.x.cols());
+    std::uint32_t* to = b.x;
+    for (index_t p = b.p0; p < b.p1; ++p) {
+      const index_t column = b.split.begin(p) * w;
+      const index_t end = b.split.begin(p + 1) * w;
+      std::uint32_t* next = to;
+      with_vectors<words>((end - column) / w, [&](auto vectors) SPARSEKIT_LAMBDA_INLINE {
+        for (index_t u = range.begin; u < range.end; ++u, next += words::parts * vectors * w) {
+          words::template relay<vectors>(c.x, u, column, (n < end ? n : end) - column, watch, next);
+        }
+      });
+      to += b.x_pairs * words::parts * (end - column);
+    }
+    b.finite = b.finite && (words::floats || words::product::integers) && watch.finite();
+  }
+
+  /// Group g times `range` of all panels, whose sums wait at `sums`.
+  template <class Call, class Output>
+  static void run_piece(const Call& c, const block& b, index_t g, k_range range, sum* sums,
+                        const Output& out) {
+    using TX = typename Call::x_type;
+    using words = words_of<TX>;
+    const auto& a = c.a;
+    const index_t step = a.step(g);
+    const index_t row = g * view::group;
+    const index_t rows = a.rows() - row < step ? a.rows() - row : step;
+    alignas(64) sum begin[view::group];
+    for (index_t r = 0; r < step; ++r) {
+      begin[r] = 0;
+      if constexpr (words::product::flipped) {
+        begin[r] = -simd::shift_of_kept<Arch, TX>() * a.weight_sums[row + r];
+      }
+    }
+    const std::uint32_t* weights = b.widened;
+    if constexpr (words::product::raw) {
+      weights = reinterpret_cast<const std::uint32_t*>(a.group_begin(g)) + range.begin * step;
+    } else {
+      words::widen(a.group_begin(g), step, range.begin, range.end, b.widened);
+    }
+    const std::uint32_t* x = b.x;
+    for (index_t p = b.p0; p < b.p1; ++p) {
+      const index_t column = b.split.begin(p) * w;
+      const index_t lanes = b.split.begin(p + 1) * w - column;
+      with_vectors<words>(lanes / w, [&](auto v) SPARSEKIT_LAMBDA_INLINE {
+        const narrow_columns_operands o{
+            x + (range.begin - b.x_begin) * words::parts * lanes, weights, step,
+            (range.end - range.begin) * words::parts};
+        const index_t left = columns_of<words>(c.a.cols(), c.x.cols()) - column;
+        run_panel<v>(c, b, g, o, range, begin, sums, rows, column, left < lanes ? left : lanes,
+                     out);
+      });
+      x += b.x_pairs * words::parts * lanes;
+      sums += view::group * lanes;
+    }
+  }
+
+  template <int Vectors, class Call, class Output>
+  static void run_panel(const Call& c, const block& b, index_t g, narrow_columns_operands o,
+                        k_range range, const sum* begin, sum* sums, index_t rows, index_t column,
+                        index_t columns, const Output& out) {
+    using words = words_of<typename Call::x_type>;
+    using product = typename words::tile_product;
+    using lanes = typename words::lanes;
+    using epilogue = std::remove_cvref_t<decltype(out.epilogue)>;
+    constexpr index_t ld = Vectors * w;
+    constexpr int height = words::height(Vectors);
+    const index_t row = g * view::group;
+    const std::uint32_t* const weights = o.weights;
+    index_t put = 0;
+    if constexpr (epilogue::is_short) {
+      if (range.last() && b.finite && rows >= height) {
+        const index_t tiles = rows / height;
+        put_narrow_columns<product, Vectors, height>(o, tiles, range.first() ? begin : nullptr,
+                                                     sums, out, row, column, columns);
+        put = tiles * height;
+      }
+    }
+    // Rows of the group beyond the last are zero.
+    for_row_tiles<height>(put, round_up(rows, 2),
+                          [&](index_t r, auto high, index_t tiles) SPARSEKIT_LAMBDA_INLINE {
+                            o.weights = weights + r;
+                            add_narrow_columns<product, Vectors, high>(
+                                o, tiles, range.first() ? begin + r : nullptr, sums + r * ld);
+                          });
+    if (!range.last() || put == rows) return;
+    if constexpr (!words::product::integers) {
+      if (!b.finite) exact_sums(c, g, rows, column, columns, ld, sums);
+    }
+    put_panel_rows<lanes>(sums + put * ld, ld, rows - put, columns, out, row + put, column);
+  }
+
+  /// f(first row, height, tiles) with tiles of at most Height rows and of even heights.
+  template <int Height, class F>
+  static SPARSEKIT_INLINE void for_row_tiles(index_t r, index_t rows, F&& f) {
+    if (const index_t tiles = (rows - r) / Height; tiles > 0) {
+      f(r, std::integral_constant<int, Height>{}, tiles);
+      r += tiles * Height;
+    }
+    if constexpr (Height > 2) {
+      for_row_tiles<(Height > 8 ? 8 : Height > 4 ? 4 : 2)>(r, rows, f);
+    }
+  }
+
+  /// Sums that are not finite again, leaving out weights of zero where x is not.
+  template <class Call>
+  static SPARSEKIT_NOINLINE void exact_sums(const Call& c, index_t g, index_t rows, index_t column,
+                                            index_t columns, index_t ld, sum* sums) {
+    using lanes = simd::lanes<Arch, float>;
+    using groups = narrow_groups<Arch, T, typename Call::x_type, true>;
+    for (index_t r = 0; r < rows; ++r) {
+      if (all_finite<lanes>(sums + r * ld, columns)) continue;
+      for (index_t j = 0; j < columns; ++j) {
+        float& s = sums[r * ld + j];
+        if (!simd::is_finite(s)) s = groups::exact_sum(c, g, r, column + j);
+      }
+    }
+  }
+};
+
+}  // namespace kernels
+SPARSEKIT_EXEC_END
