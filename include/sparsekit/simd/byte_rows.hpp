@@ -1,5 +1,5 @@
-// byte_rows<Arch>: four rows of bytes, one below the other, as words of four bytes a column, which dot
-// products take (mixed.hpp).
+// byte_rows<Arch>: four rows of bytes, one below the other, as words of four bytes a column, which
+// dot products take (mixed.hpp).
 //
 //   columns, registers          that `words` makes at a time
 //   words(row, n, w)            w[i], lane j: bytes row[0..3][i * width + j], as far as the first n; no byte beyond

@@ -2,7 +2,8 @@
 // called as kernels so that nothing else is compiled; then tiles alone, whose kernels would take
 // longer to compile: quads of f64 with sums that wait for column-major Y, wide rows, and packed
 // dense weights of s8 and bf16.
-#include <sparsekit/kernels/dense/narrow_columns.hpp>
+#include <sparsekit/kernels/dense/narrow.hpp>
+#include <sparsekit/kernels/dense/narrow_columns_tile.hpp>
 #include <sparsekit/kernels/dense/packed.hpp>
 #include <sparsekit/kernels/spmm/quads.hpp>
 #include <sparsekit/kernels/spmm/wide.hpp>
@@ -77,14 +78,15 @@ WIDE(wide_panel_1, 1, panel)
 NARROW(dense_s8, std::int8_t, std::uint8_t)
 NARROW(dense_bf16, sk::bfloat16, sk::bfloat16)
 
-#define COLUMNS(name, T, X, vectors)                                                         \
-  void name(const kernels::narrow_columns_operands& o, const sk::sum_of_t<T>* begin,         \
-            sk::sum_of_t<T>* sums) {                                                         \
-    using words = kernels::narrow_columns<native_arch, T, X>;                                \
-    kernels::add_narrow_columns<words::tile_product, vectors, words::height(vectors)>(o, 1, begin, sums); \
+#define COLUMNS(name, T, X, vectors)                                                               \
+  void name(const kernels::narrow_columns_operands& o, const sk::sum_of_t<T>* begin,               \
+            sk::sum_of_t<T>* sums) {                                                               \
+    using words = kernels::narrow_columns<native_arch, T, X>;                                      \
+    kernels::add_narrow_columns<words::tile_product, vectors, words::height(vectors)>(o, 1, begin, \
+                                                                                      sums);       \
   }
-#define NARROW_COLUMNS(name, T, X)                                                    \
-  COLUMNS(name, T, X, (kernels::narrow_columns<native_arch, T, X>::most_vectors))     \
+#define NARROW_COLUMNS(name, T, X)                                                \
+  COLUMNS(name, T, X, (kernels::narrow_columns<native_arch, T, X>::most_vectors)) \
   COLUMNS(name##_few, T, X, (kernels::narrow_columns<native_arch, T, X>::least_vectors))
 NARROW_COLUMNS(columns_s8, std::int8_t, std::uint8_t)
 NARROW_COLUMNS(columns_bf16, sk::bfloat16, sk::bfloat16)

@@ -11,8 +11,8 @@
 // in chunks that stay in L1. Sums wait in a tile in memory between chunks and before the epilogue,
 // whose code is apart.
 //
-// Lanes as columns of X (as f32 has it) would need no transpose of Y when X and Y are row-major,
-// but the same loads: not provided.
+// Where X and Y are row-major and there are many columns, lanes are columns of X
+// (narrow_columns.hpp), but for what is left of a matrix.
 #pragma once
 
 #include "narrow_tile.hpp"
