@@ -102,9 +102,10 @@ inline const char* type_name<float> = "f32";
 template <>
 inline const char* type_name<double> = "f64";
 
-/// The kernels whose tiles are words of four s8 take no other weights.
+/// The kernels whose tiles are words of four s8 take no other weights; planar ones want lanes.
 constexpr bool has_kernel_for_halves(std::string_view tile) {
-  return tile != "words" && tile != "pairs";
+  using lanes = sparsekit::simd::lanes<sparsekit::native_arch, float>;
+  return tile != "words" && tile != "pairs" && (tile != "planar" || lanes::width > 1);
 }
 
 }  // namespace sparsekit_test

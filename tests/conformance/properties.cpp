@@ -342,8 +342,8 @@ void check_two_threads(report& to, const entries<T>& kernels) {
   for (const kernel_entry<T>& e : kernels) {
     if (!e.full) continue;
     const problem<T>& p = adapted(e, medium_problem<T>());
-    for (const index_t n : {1, 33}) {
-      const case_spec specs[2] = {{.n = n}, {.first = 36, .n = n, .where = all_placements[3]}};
+    for (const index_t n : {1, 33, 64}) {  // some kernels take many columns only
+      const case_spec specs[2] = {{.n = n}, {.first = 69 - n, .n = n, .where = all_placements[3]}};
       if (!to.wants(e.kernel, [&] { return details_of(e, p, {}, specs[0]); })) continue;
       const operand& a = operands.get(e, p, {});
       if (!space[0].prepare(e, a, p, specs[0])) continue;
