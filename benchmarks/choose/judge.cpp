@@ -144,7 +144,7 @@ class judge {
         const double us = time_of(c, k);
         if (us <= 0) continue;
         const auto t = model.terms_of(k.choice, m.stats, n);
-        samples.push_back({model.priced_as(k.choice.kind), t.regime, t.count, us});
+        samples.push_back({k.choice.kind, t.regime, t.count, us});
       }
       ends.push_back(static_cast<index_t>(samples.size()));
     }

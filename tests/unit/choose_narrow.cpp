@@ -154,19 +154,23 @@ TEST_CASE_TEMPLATE("blocks of narrow weights are found from one row on", T, sk::
   }
 }
 
-TEST_CASE_TEMPLATE("narrow weights without some rows and columns are priced as the dense ones that are left", T,
-                   NARROW_TYPES) {
+TEST_CASE_TEMPLATE(
+    "narrow weights without some rows and columns are priced, and taken where nothing else fits", T,
+    NARROW_TYPES) {
   const matrix<T> m = small_weights<T>({sk::sample_pattern::structured, {512, 512}, 0.75, {1, 1}, 3});
   const sk::cost_model<T> model = sk::cost_model<T>::native();
   sk::pattern_statistics stats;
   REQUIRE(sk::survey_pattern(m.view(), {1, 64}, model, sk::stored_zeros::none, stats));
   CHECK(stats.kept_columns < 400);
   for (const index_t n : {1, 64}) {
+    // A quarter of the work; but of s8 by 64 columns .7 of the time was measured with AVX-512, as
+    // tiles of columns serve dense weights only.
     const double left = model.predict({sk::form::structured}, stats, n);
-    CHECK(left < 0.7 * model.predict({sk::form::dense}, stats, n));
+    CHECK(left < 0.8 * model.predict({sk::form::dense}, stats, n));
     CHECK(left > 0.1 * model.predict({sk::form::dense}, stats, n));
   }
-  const auto p = sk::choose(m, {.columns = {64}}).value();
+  // Quads of 16-bit weights may be as fast, but are larger.
+  const auto p = sk::choose(m, {.columns = {64}, .max_bytes = 160000}).value();
   CHECK(p.reason().find("rows and columns removed") != std::string::npos);
 }
 
