@@ -163,10 +163,8 @@ TEST_CASE_TEMPLATE(
   REQUIRE(sk::survey_pattern(m.view(), {1, 64}, model, sk::stored_zeros::none, stats));
   CHECK(stats.kept_columns < 400);
   for (const index_t n : {1, 64}) {
-    // A quarter of the work; but of s8 by 64 columns .7 of the time was measured with AVX-512, as
-    // tiles of columns serve dense weights only.
     const double left = model.predict({sk::form::structured}, stats, n);
-    CHECK(left < 0.8 * model.predict({sk::form::dense}, stats, n));
+    CHECK(left < 0.6 * model.predict({sk::form::dense}, stats, n));
     CHECK(left > 0.1 * model.predict({sk::form::dense}, stats, n));
   }
   // Quads of 16-bit weights may be as fast, but are larger.

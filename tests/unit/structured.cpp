@@ -102,6 +102,9 @@ TEST_CASE_TEMPLATE("structured matrices of all shapes", T, float, double) {
 TEST_CASE_TEMPLATE("structured matrices of narrow types multiply exactly", Types,
                    mix<std::int8_t, std::uint8_t, float, sk::col_major, sk::col_major>,
                    mix<std::int8_t, std::int8_t, std::int32_t, sk::row_major, sk::row_major>,
+                   mix<std::int8_t, std::uint8_t, std::int32_t, sk::row_major, sk::row_major>,
+                   mix<sk::bfloat16, float, float, sk::row_major, sk::row_major>,
+                   mix<sk::bfloat16, sk::bfloat16, float, sk::row_major, sk::row_major>,
                    mix<sk::bfloat16, sk::bfloat16, sk::bfloat16, sk::col_major, sk::col_major>,
                    mix<sk::float16, sk::float16, float, sk::row_major, sk::col_major>) {
   rng random(14);
@@ -113,12 +116,13 @@ TEST_CASE_TEMPLATE("structured matrices of narrow types multiply exactly", Types
         {48, 33, 1, 0.5},
         {20, 24, 1, 1},
         {70, 9, 0, 1},
-        {30, 1500, 0.6, 0.8}}) {
+        {30, 1500, 0.6, 0.8},
+        {61, 37, 1, 1}}) {
     const auto a = make_narrow<typename Types::weight>(rows, cols, keep_row, keep_column, random);
     const auto packed = sk::pack(sk::to_structured(a.view()).value()).value();
     REQUIRE(sk::validate(packed.view()));
-    for (const index_t n : {1, 2, 17, 70}) {
-      if (cols > 1000 && n > 17) continue;
+    for (const index_t n : {1, 2, 17, 64, 70}) {
+      if (cols > 1000 && n > 17 && n != 64) continue;
       const auto edge = sparsekit_test::both_edges[turn++ % 2];
       for (const bool workspace : {false, true}) {
         sparsekit_test::check_product<typename Types::weight, typename Types::x, typename Types::y,

@@ -12,9 +12,10 @@
 // whose code is apart.
 //
 // Where X and Y are row-major and there are many columns, lanes are columns of X
-// (narrow_columns.hpp), but for what is left of a matrix.
+// (narrow_columns.hpp).
 #pragma once
 
+#include "../panel_rows.hpp"
 #include "narrow_tile.hpp"
 #include "tile.hpp"
 
@@ -42,6 +43,15 @@ struct narrow_weights {
   static void put(const A&, const typename Groups::sum* sums, index_t row, index_t rows,
                   index_t count, const Output& out, index_t column) {
     put_sums<typename Groups::lanes, roles::rows>(sums, A::group, rows, count, out, row, column);
+  }
+  /// The first row of Y if rows [row, row + rows) of W are one below the other there, with none
+  /// around them that W does not have; -1 if not.
+  static index_t run_of_y(const A&, index_t row, index_t) { return row; }
+  /// Sums that lie as rows, `ld` apart, into row-major Y.
+  template <class Lanes, class Sum, class Output>
+  static void put_rows(const A&, const Sum* sums, index_t ld, index_t row, index_t rows,
+                       index_t columns, const Output& out, index_t column) {
+    put_panel_rows<Lanes>(sums, ld, rows, columns, out, row, column);
   }
 };
 

@@ -14,7 +14,6 @@
 // products for 10 loads where those of rows have 18 for 9.
 #pragma once
 
-#include "../panel_rows.hpp"
 #include "narrow.hpp"
 #include "narrow_columns_tile.hpp"
 
@@ -43,11 +42,13 @@ struct gemm_packed_dense_narrow_columns {
   template <class Call>
   static bool accepts(const Call& c) {
     using words = words_of<typename Call::x_type>;
-    return c.x.cols() > w && pays<words>(c.a.rows(), c.a.cols(), c.x.cols()) &&
-           c.scratch.worker_bytes >= bytes<words>(c.a.rows(), c.a.cols(), c.x.cols());
+    const auto& a = narrow_weights<typename Call::matrix>::dense(c.a);
+    return c.x.cols() > w && a.rows() > 0 && pays<words>(a.rows(), a.cols(), c.x.cols()) &&
+           c.scratch.worker_bytes >= bytes<words>(a.rows(), a.cols(), c.x.cols());
   }
   template <class A>
-  static workspace_size requirement(const A& a, index_t columns) {
+  static workspace_size requirement(const A& weights, index_t columns) {
+    const auto& a = narrow_weights<A>::dense(weights);
     if (w == 1 || columns <= w) return {};
     using other = std::conditional_t<std::is_same_v<T, std::int8_t>, T, float>;
     const index_t own = bytes<words_of<T>>(a.rows(), a.cols(), columns);
@@ -58,14 +59,15 @@ struct gemm_packed_dense_narrow_columns {
   template <class Call>
   static void run(const Call& c) {
     using words = words_of<typename Call::x_type>;
+    const auto& a = narrow_weights<typename Call::matrix>::dense(c.a);
     const auto out = output_of<typename words::lanes>(c.y, c.epilogue, c.a.weight_sums.data());
-    const index_t n = columns_of<words>(c.a.cols(), c.x.cols());
-    const index_t groups = c.a.groups();
-    const bool few = is_few<words>(c.a.rows(), c.a.cols());
+    const index_t n = columns_of<words>(a.cols(), c.x.cols());
+    const index_t groups = a.groups();
+    const bool few = is_few<words>(a.rows(), a.cols());
     const panel_split split(n, w, words::most_vectors);
-    const index_t together = few ? 1 : panels_together<words>(c.a.cols());
+    const index_t together = few ? 1 : panels_together<words>(a.cols());
     const index_t blocks = ceil_div(split.panels, together);
-    const index_t wanted = task_count(c.policy, c.a.rows() * c.a.cols() / 8 * n, blocks * groups);
+    const index_t wanted = task_count(c.policy, a.rows() * a.cols() / 8 * n, blocks * groups);
     const index_t parts = ceil_div(wanted, blocks);
     run_tasks(c.policy, blocks * parts, [&](index_t task, index_t worker) {
       block b{.split = split,
@@ -73,7 +75,7 @@ struct gemm_packed_dense_narrow_columns {
               .p1 = split.panels * (task / parts + 1) / blocks,
               .g0 = groups * (task % parts) / parts,
               .g1 = groups * (task % parts + 1) / parts};
-      const index_t pairs = words::steps(c.a.cols()) / words::parts;
+      const index_t pairs = words::steps(a.cols()) / words::parts;
       const index_t lanes = (split.begin(b.p1) - split.begin(b.p0)) * w;
       const index_t held = few && pairs > most_pairs<words> ? most_pairs<words> : pairs;
       b.x = c.scratch.template worker_as<std::uint32_t>(worker);
@@ -174,8 +176,12 @@ struct gemm_packed_dense_narrow_columns {
   template <class Call>
   static void relay_panels(const Call& c, block& b, k_range range) {
     using words = words_of<typename Call::x_type>;
+    using operand = narrow_weights<typename Call::matrix>;
     finite_watch<typename words::lanes> watch;
-    const index_t n = columns_of<words>(c.a.cols(), c.x.cols());
+    const index_t depth = operand::dense(c.a).cols();
+    const index_t n = columns_of<words>(depth, c.x.cols());
+    const auto row_of = [&](index_t k)
+                            SPARSEKIT_LAMBDA_INLINE { return operand::row_of_x(c.a, k); };
     std::uint32_t* to = b.x;
     for (index_t p = b.p0; p < b.p1; ++p) {
       const index_t column = b.split.begin(p) * w;
@@ -183,7 +189,8 @@ struct gemm_packed_dense_narrow_columns {
       std::uint32_t* next = to;
       with_vectors<words>((end - column) / w, [&](auto vectors) SPARSEKIT_LAMBDA_INLINE {
         for (index_t u = range.begin; u < range.end; ++u, next += words::parts * vectors * w) {
-          words::template relay<vectors>(c.x, u, column, (n < end ? n : end) - column, watch, next);
+          words::template relay<vectors>(c.x, depth, row_of, u, column,
+                                         (n < end ? n : end) - column, watch, next);
         }
       });
       to += b.x_pairs * words::parts * (end - column);
@@ -197,7 +204,7 @@ struct gemm_packed_dense_narrow_columns {
                         const Output& out) {
     using TX = typename Call::x_type;
     using words = words_of<TX>;
-    const auto& a = c.a;
+    const auto& a = narrow_weights<typename Call::matrix>::dense(c.a);
     const index_t step = a.step(g);
     const index_t row = g * view::group;
     const index_t rows = a.rows() - row < step ? a.rows() - row : step;
@@ -221,7 +228,7 @@ struct gemm_packed_dense_narrow_columns {
       with_vectors<words>(lanes / w, [&](auto v) SPARSEKIT_LAMBDA_INLINE {
         const narrow_columns_operands o{x + (range.begin - b.x_begin) * words::parts * lanes,
                                         weights, step, (range.end - range.begin) * words::parts};
-        const index_t left = columns_of<words>(c.a.cols(), c.x.cols()) - column;
+        const index_t left = columns_of<words>(a.cols(), c.x.cols()) - column;
         run_panel<v>(c, b, g, o, range, begin, sums, rows, column, left < lanes ? left : lanes,
                      out);
       });
@@ -237,6 +244,7 @@ struct gemm_packed_dense_narrow_columns {
     using words = words_of<typename Call::x_type>;
     using product = typename words::tile_product;
     using lanes = typename words::lanes;
+    using operand = narrow_weights<typename Call::matrix>;
     using epilogue = std::remove_cvref_t<decltype(out.epilogue)>;
     constexpr index_t ld = Vectors * w;
     constexpr int height = words::height(Vectors);
@@ -244,10 +252,12 @@ struct gemm_packed_dense_narrow_columns {
     const std::uint32_t* const weights = o.weights;
     index_t put = 0;
     if constexpr (epilogue::is_short) {
-      if (range.last() && b.finite && rows >= height) {
+      const index_t to =
+          range.last() && b.finite && rows >= height ? operand::run_of_y(c.a, row, rows) : -1;
+      if (to >= 0) {
         const index_t tiles = rows / height;
         put_narrow_columns<product, Vectors, height>(o, tiles, range.first() ? begin : nullptr,
-                                                     sums, out, row, column, columns);
+                                                     sums, out, to, column, columns);
         put = tiles * height;
       }
     }
@@ -262,7 +272,8 @@ struct gemm_packed_dense_narrow_columns {
     if constexpr (!words::product::integers) {
       if (!b.finite) exact_sums(c, g, rows, column, columns, ld, sums);
     }
-    put_panel_rows<lanes>(sums + put * ld, ld, rows - put, columns, out, row + put, column);
+    operand::template put_rows<lanes>(c.a, sums + put * ld, ld, row + put, rows - put, columns, out,
+                                      column);
   }
 
   /// f(first row, height, tiles) with tiles of at most Height rows and of even heights.

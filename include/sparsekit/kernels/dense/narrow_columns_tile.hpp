@@ -46,21 +46,25 @@ struct narrow_columns {
 
   static index_t steps(index_t cols) { return ceil_div(cols, index_t{pair}) * parts; }
 
-  /// The words of pair u of columns [column, column + columns) of X: those of part P at
-  /// to[(parts - 1 - P) * Vectors * w], as odd columns are multiplied first.
-  template <int Vectors, class Watch>
-  static SPARSEKIT_INLINE void relay(dense_view<const TX, row_major> x, index_t u, index_t column,
+  /// The words of pair u of `depth` rows of X, row_of(k) the k-th, and of columns [column, column +
+  /// columns): those of part P at to[(parts - 1 - P) * Vectors * w], as odd columns are multiplied
+  /// first. Rows that do not lie one below the other come together first.
+  template <int Vectors, class RowOf, class Watch>
+  static SPARSEKIT_INLINE void relay(dense_view<const TX, row_major> x, index_t depth,
+                                     const RowOf& row_of, index_t u, index_t column,
                                      index_t columns, Watch& watch, std::uint32_t* to) {
-    const TX* row = x.data() + u * pair * x.ld() + column;
+    const index_t first = u * pair;
+    const index_t rows = depth - first < pair ? depth - first : pair;
+    const TX* row = &x(row_of(first), column);
     index_t ld = x.ld();
-    [[maybe_unused]] TX last[pair * Vectors * w];
-    if (pair > 1 && (u + 1) * pair > x.rows()) {
-      std::memset(static_cast<void*>(last), 0, sizeof last);
-      for (index_t i = 0; u * pair + i < x.rows(); ++i) {
-        std::memcpy(last + i * Vectors * w, row + i * ld,
+    [[maybe_unused]] TX together[pair * Vectors * w];
+    if (pair > 1 && (rows < pair || row_of(first + rows - 1) - row_of(first) != rows - 1)) {
+      if (rows < pair) std::memset(static_cast<void*>(together), 0, sizeof together);
+      for (index_t i = 0; i < rows; ++i) {
+        std::memcpy(together + i * Vectors * w, &x(row_of(first + i), column),
                     static_cast<std::size_t>(columns) * sizeof(TX));
       }
-      row = last;
+      row = together;
       ld = Vectors * w;
     }
     if constexpr (product::integers && product::raw && simd::byte_rows<Arch>::available) {

@@ -1,7 +1,8 @@
 // Y = A X for packed structured matrices of bf16, f16 and s8, by the kernels of packed dense
-// weights (dense/narrow.hpp): the rows of X that A keeps come together in chunks that stay in L1 on
-// their way to words, so that no other row is read, with or without a workspace; finished sums go
-// to their rows of Y, and the removed rows around them get the epilogue of zero.
+// weights (dense/narrow.hpp, dense/narrow_columns.hpp): the rows of X that A keeps come together on
+// their way to words, in chunks that stay in L1, so that no other row is read, with or without a
+// workspace; finished sums go to their rows of Y, and the removed rows around them get the epilogue
+// of zero.
 #pragma once
 
 #include "../dense/narrow.hpp"
@@ -79,6 +80,28 @@ struct narrow_weights<packed_structured_view<T>> {
       row += kept;
       rows -= kept;
       sums += kept;
+    }
+  }
+
+  static index_t run_of_y(const matrix& a, index_t row, index_t rows) {
+    const index_t first = structured_row_after(a, row);
+    return structured_row_after(a, row + rows) - first == rows ? first : -1;
+  }
+  template <class Lanes, class Sum, class Output>
+  static void put_rows(const matrix& a, const Sum* sums, index_t ld, index_t row, index_t rows,
+                       index_t columns, const Output& out, index_t column) {
+    alignas(64) constexpr Sum none[4 * Lanes::width] = {};
+    const index_t last = row + rows;
+    const index_t end = structured_row_after(a, last);
+    for (index_t r = structured_row_after(a, row); r < end;) {
+      const index_t next = row < last ? a.kept_rows[row] : end;
+      if (next > r) put_panel_rows<Lanes>(none, 0, next - r, columns, out, r, column);
+      index_t run = 0;
+      while (row + run < last && a.kept_rows[row + run] == next + run) ++run;
+      if (run > 0) put_panel_rows<Lanes>(sums, ld, run, columns, out, next, column);
+      r = next + run;
+      row += run;
+      sums += run * ld;
     }
   }
 };
