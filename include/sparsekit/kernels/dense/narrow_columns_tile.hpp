@@ -54,13 +54,13 @@ struct narrow_columns {
                                      const RowOf& row_of, index_t u, index_t column,
                                      index_t columns, Watch& watch, std::uint32_t* to) {
     const index_t first = u * pair;
-    const index_t rows = depth - first < pair ? depth - first : pair;
+    const index_t count = depth - first < pair ? depth - first : pair;
     const TX* row = &x(row_of(first), column);
     index_t ld = x.ld();
     [[maybe_unused]] TX together[pair * Vectors * w];
-    if (pair > 1 && (rows < pair || row_of(first + rows - 1) - row_of(first) != rows - 1)) {
-      if (rows < pair) std::memset(static_cast<void*>(together), 0, sizeof together);
-      for (index_t i = 0; i < rows; ++i) {
+    if (pair > 1 && (count < pair || row_of(first + count - 1) - row_of(first) != count - 1)) {
+      if (count < pair) std::memset(static_cast<void*>(together), 0, sizeof together);
+      for (index_t i = 0; i < count; ++i) {
         std::memcpy(together + i * Vectors * w, &x(row_of(first + i), column),
                     static_cast<std::size_t>(columns) * sizeof(TX));
       }

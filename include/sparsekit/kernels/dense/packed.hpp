@@ -312,10 +312,12 @@ struct gemm_packed_dense_columns {
   }
 
  private:
-  /// Panels that one pass over the weights serves, steps of k that they hold, groups of rows that
-  /// are carried on from one such cut of k to the next, and that share what was copied.
+  /// How copied X is cut.
   struct cuts {
-    index_t panels, steps, groups, groups_at_once;
+    index_t panels;          ///< that one pass over the weights serves
+    index_t steps;           ///< of k that a panel holds at a time
+    index_t groups;          ///< whose sums wait for the next steps: one, if k is not cut
+    index_t groups_at_once;  ///< that meet the same copy
   };
   /// Whether X is worth a pass over it that re-lays it. Copied, it costs as much as some fifteen
   /// rows of W; where it lies, what a panel reads of it falls out of L2 before the next group of
