@@ -739,7 +739,7 @@ def dense_avx512_section(folder):
             bound[key][shape] = min(least, bound[key].get(shape, math.inf))
         code[key, f"{shape[0]}x{shape[1]}", r["name"]] = f"{r['name']} ({r['kernel']})" if r["kernel"] else r["name"]
     text = ["## Dense in each type (AVX-512)", "",
-            facts["machine"] + " One thread, in turn in one process, the least of many rounds of two runs, results compared (s8 exactly); weights "
+            facts["machine"] + " One thread, in turn in one process, the least of many rounds, results compared (s8 exactly); weights "
             "from memory are flushed from all caches before each. bf16 by X of bf16, s8 by X of u8. The share is of what "
             "multiply-adds between registers reach (cache; dot products, if those are faster) or of how fast a plain loop reads the "
             "packed weights (memory). Then the time of the fastest library, in its better layout for each shape, over that of sparsekit "
