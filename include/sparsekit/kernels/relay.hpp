@@ -3,6 +3,8 @@
 // f16 as f32.
 #pragma once
 
+#include <cstdint>
+
 #include "../core/dense_view.hpp"
 #include "../simd/mixed.hpp"
 #include "../simd/simd.hpp"
@@ -62,10 +64,14 @@ SPARSEKIT_INLINE bool all_finite(dense_view<const T, Layout> x, index_t column, 
 }
 
 /// Whether columns [column, column + columns) of x are such a panel already, to be read where they
-/// lie.
+/// lie: with no register across cache lines, which costs more than a copy (512 x 512, 75 % zeros,
+/// by 64 columns of f32 in a std::vector: half as much again).
 template <class T, class Layout>
 SPARSEKIT_INLINE bool is_panel(dense_view<const T, Layout> x, index_t columns, index_t width) {
-  return Layout::rows_contiguous && columns == width && x.ld() == width;
+  constexpr std::uintptr_t line = 64;
+  const auto row_bytes = static_cast<std::uintptr_t>(width) * sizeof(T);
+  return Layout::rows_contiguous && columns == width && x.ld() == width &&
+         reinterpret_cast<std::uintptr_t>(x.data()) % (row_bytes < line ? row_bytes : line) == 0;
 }
 
 /// Columns [column, column + columns) of row-major x into panel[k * width + j], width >= columns a

@@ -304,7 +304,7 @@ struct spmm_packed_wide {
           T* const scratch = c.scratch.template worker_as<T>(worker);
           T* const waiting = scratch + round_up(a.cols() * panel_width, 64);
           const T* panel = scratch;
-          if (is_panel(c.x, columns, panel_width) && fits_lines(c.x.data(), panel_width)) {
+          if (is_panel(c.x, columns, panel_width)) {
             panel = c.x.data();
           } else {
             relay_panel<Lanes, T>(c.x, column, columns, panel_width, scratch);
@@ -329,12 +329,6 @@ struct spmm_packed_wide {
             }
           }
         });
-  }
-  /// Whether no register of a panel there lies across cache lines.
-  static bool fits_lines(const T* panel, index_t panel_width) {
-    constexpr std::uintptr_t line = 64;
-    const auto row_bytes = static_cast<std::uintptr_t>(panel_width) * sizeof(T);
-    return reinterpret_cast<std::uintptr_t>(panel) % (row_bytes < line ? row_bytes : line) == 0;
   }
 
   /// Columns of one panel by tiles of 8, 4, 2 and 1 registers; the last register may be partly filled.
