@@ -7,7 +7,7 @@
 //                               [--calibration FILE] [--fit FILE] [--learn ROWS.csv]... [--csv FILE]
 //                               [--losing COUNT] ROWS.csv...
 //   --leave-out    a form whose times in these rows are of older kernels: "N:M", "bitmask"
-//   --fit FILE     moves the constants to where they rank the forms of generated matrices better (plan/rank.hpp), every
+//   --fit FILE     fits the constants to generated matrices as calibrate() does (plan/fit.hpp, plan/rank.hpp), every
 //                  second matrix, and saves them as a calibration, with which the judgement then goes on. Groups say
 //                  "held out" of the rest.
 //   --learn FILE   rows of generated matrices to fit to, all of them, rather than to those that are judged
@@ -144,7 +144,7 @@ class judge {
         const double us = time_of(c, k);
         if (us <= 0) continue;
         const auto t = model.terms_of(k.choice, m.stats, n);
-        samples.push_back({k.choice.kind, t.regime, t.count, us});
+        samples.push_back({model.priced_as(k.choice.kind), t.regime, t.count, us});
       }
       ends.push_back(static_cast<index_t>(samples.size()));
     }

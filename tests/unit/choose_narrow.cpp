@@ -155,7 +155,7 @@ TEST_CASE_TEMPLATE("blocks of narrow weights are found from one row on", T, sk::
 }
 
 TEST_CASE_TEMPLATE(
-    "narrow weights without some rows and columns are priced, and taken where nothing else fits", T,
+    "narrow weights without some rows and columns are priced as the dense ones that are left", T,
     NARROW_TYPES) {
   const matrix<T> m = small_weights<T>({sk::sample_pattern::structured, {512, 512}, 0.75, {1, 1}, 3});
   const sk::cost_model<T> model = sk::cost_model<T>::native();
@@ -167,8 +167,7 @@ TEST_CASE_TEMPLATE(
     CHECK(left < 0.6 * model.predict({sk::form::dense}, stats, n));
     CHECK(left > 0.1 * model.predict({sk::form::dense}, stats, n));
   }
-  // Quads of 16-bit weights may be as fast, but are larger.
-  const auto p = sk::choose(m, {.columns = {64}, .max_bytes = 160000}).value();
+  const auto p = sk::choose(m, {.columns = {64}}).value();
   CHECK(p.reason().find("rows and columns removed") != std::string::npos);
 }
 

@@ -137,7 +137,7 @@ status calibrate_type(const calibrate_options& options, double seconds, cost_con
   const auto add = [&](const form_choice& f, const pattern_statistics& stats, index_t n,
                        double us) {
     const cost_terms t = model.terms_of(f, stats, n);
-    return samples.push_back({f.kind, t.regime, t.count, us});
+    return samples.push_back({model.priced_as(f.kind), t.regime, t.count, us});
   };
   const auto end_of_case = [&] { return ends.push_back(samples.size()); };
   if (status s = time_samples<T>(options, seconds, add, end_of_case); !s) return s;

@@ -1,7 +1,7 @@
 // A calibration: the constants of the cost model for one machine and ISA, and its text, to be saved
 // and loaded.
 //
-//   sparsekit-calibration 6
+//   sparsekit-calibration 5
 //   isa avx2
 //   machine 00a20f10...
 //   f32 dense 0 173250 0 ...        type, form (words joined by -), regime, constants in 1e-6 ns
@@ -153,7 +153,7 @@ inline bool is_for(const calibration& c, pack_target target) {
 
 /// The text of a calibration.
 inline std::string save_calibration(const calibration& c) {
-  std::string text = "sparsekit-calibration 6\nisa " + std::string(c.isa) + "\nmachine " +
+  std::string text = "sparsekit-calibration 5\nisa " + std::string(c.isa) + "\nmachine " +
                      plan::hexadecimal(c.machine) + "\n";
   plan::for_each_table(c, [&](const char* type, const cost_constants& table) {
     for (int f = 0; f < form_count; ++f) {
@@ -181,7 +181,7 @@ inline result<calibration> load_calibration(unchecked_t, std::string_view text) 
   constexpr const char* object = "calibration";
   constexpr std::string_view magic = "sparsekit-calibration ";
   if (!text.starts_with(magic)) return status{.code = errc::bad_magic, .object = object};
-  if (!text.substr(magic.size()).starts_with("6\n")) {
+  if (!text.substr(magic.size()).starts_with("5\n")) {
     return status{.code = errc::bad_version, .object = object, .detail = "version"};
   }
   const std::size_t end = text.rfind("checksum ");

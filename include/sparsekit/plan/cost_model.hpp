@@ -45,11 +45,11 @@ class cost_model {
   /// Microseconds of one multiply with n columns.
   double predict(const form_choice& f, const pattern_statistics& s, index_t n) const {
     const cost_terms t = terms_of(f, s, n);
-    const auto& c = c_.of[static_cast<int>(f.kind)][t.regime];
+    const auto& c = c_.of[static_cast<int>(priced_as(f.kind))][t.regime];
     double ns = 0;
     for (int i = 0; i < cost_terms_count; ++i) ns += c[i] * t.count[static_cast<std::size_t>(i)];
-    // No form multiplies faster than dense: it gains by multiplying less. Of 21000 timings by 8
-    // columns and more on Emerald Rapids, all types, 98 in 100 say so; by fewer, where bytes count,
+    // No form multiplies faster than dense: it gains by multiplying less. Of 37000 timings by 8
+    // columns and more on Emerald Rapids, all types, 99 in 100 say so; by fewer, where bytes count,
     // bitmask and window lookup are faster. Constants of another ISA err by more than what tells
     // forms apart near break-even.
     const double least = borrowed_ ? 1.1 : n >= 8 ? 1 : 0;
@@ -59,6 +59,12 @@ class cost_model {
       return std::max(1e-3 * ns, least * left * predict({form::dense}, s, n));
     }
     return 1e-3 * ns;
+  }
+
+  /// The form whose constants price this one: narrow types without some rows and columns are packed
+  /// dense weights, multiplied by the same kernels.
+  static constexpr form priced_as(form f) {
+    return is_narrow<T> && f == form::structured ? form::dense : f;
   }
 
   /// The share of scattered zeros from which the sparse form for n columns beats dense: 1 if never.

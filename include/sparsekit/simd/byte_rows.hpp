@@ -4,6 +4,8 @@
 //   columns, registers          that `words` makes at a time
 //   words(row, n, w)            w[i], lane j: bytes row[0..3][i * width + j], as far as the first n; no byte beyond
 //                               is touched
+//   interleave(a, b, c, d, w)   four registers of bytes as words, on AVX-512 in each 128 bits apart: w[i] has those of
+//                               elements 4 i .. 4 i + 3 of each 16
 #pragma once
 
 #include "mixed.hpp"
@@ -34,22 +36,24 @@ struct byte_rows<arch::avx512> {
       put([&](int i) SPARSEKIT_LAMBDA_INLINE { return _mm512_maskz_loadu_epi8(mask, row[i]); }, w);
     }
   }
-
- private:
-  template <class Rows>
-  static SPARSEKIT_INLINE void put(const Rows& rows, reg* w) {
-    // Unpacking stays inside 128 bits: those of register i hold four columns each.
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const auto bytes = [&](int i) SPARSEKIT_LAMBDA_INLINE {
-      return _mm512_permutexvar_epi32(order, rows(i));
-    };
-    const __m512i a = bytes(0), b = bytes(1), c = bytes(2), d = bytes(3);
+  static SPARSEKIT_INLINE void interleave(reg a, reg b, reg c, reg d, reg* w) {
     const __m512i ab_low = _mm512_unpacklo_epi8(a, b), ab_high = _mm512_unpackhi_epi8(a, b);
     const __m512i cd_low = _mm512_unpacklo_epi8(c, d), cd_high = _mm512_unpackhi_epi8(c, d);
     w[0] = _mm512_unpacklo_epi16(ab_low, cd_low);
     w[1] = _mm512_unpackhi_epi16(ab_low, cd_low);
     w[2] = _mm512_unpacklo_epi16(ab_high, cd_high);
     w[3] = _mm512_unpackhi_epi16(ab_high, cd_high);
+  }
+
+ private:
+  template <class Rows>
+  static SPARSEKIT_INLINE void put(const Rows& rows, reg* w) {
+    // So that what interleave() takes apart are columns in order.
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const auto bytes = [&](int i) SPARSEKIT_LAMBDA_INLINE {
+      return _mm512_permutexvar_epi32(order, rows(i));
+    };
+    interleave(bytes(0), bytes(1), bytes(2), bytes(3), w);
   }
 };
 
@@ -72,9 +76,12 @@ struct byte_rows<arch::neon> {
       std::memcpy(some, row[i], static_cast<std::size_t>(n));
       return vld1q_u8(some);
     };
+    interleave(bytes(0), bytes(1), bytes(2), bytes(3), w);
+  }
+  static SPARSEKIT_INLINE void interleave(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x16_t d,
+                                          reg* w) {
     const auto pairs = [](uint8x16_t v) SPARSEKIT_LAMBDA_INLINE { return vreinterpretq_u16_u8(v); };
     const auto word = [](uint16x8_t v) SPARSEKIT_LAMBDA_INLINE { return vreinterpretq_u32_u16(v); };
-    const uint8x16_t a = bytes(0), b = bytes(1), c = bytes(2), d = bytes(3);
     const uint16x8_t ab_low = pairs(vzip1q_u8(a, b)), ab_high = pairs(vzip2q_u8(a, b));
     const uint16x8_t cd_low = pairs(vzip1q_u8(c, d)), cd_high = pairs(vzip2q_u8(c, d));
     w[0] = word(vzip1q_u16(ab_low, cd_low));

@@ -13,6 +13,7 @@
 //   order(sums)          sums of a step, in the order in which load leaves rows, to the order of rows
 #pragma once
 
+#include "byte_rows.hpp"
 #include "mixed.hpp"
 
 SPARSEKIT_EXEC_BEGIN
@@ -116,13 +117,7 @@ struct column_words<arch::avx512, TX> {
     const auto bytes = [&](int i) SPARSEKIT_LAMBDA_INLINE {
       return raised == 0 ? rows(i) : _mm512_xor_si512(rows(i), _mm512_set1_epi8(-128));
     };
-    const __m512i a = bytes(0), b = bytes(1), c = bytes(2), d = bytes(3);
-    const __m512i ab_low = _mm512_unpacklo_epi8(a, b), ab_high = _mm512_unpackhi_epi8(a, b);
-    const __m512i cd_low = _mm512_unpacklo_epi8(c, d), cd_high = _mm512_unpackhi_epi8(c, d);
-    w[0] = _mm512_unpacklo_epi16(ab_low, cd_low);
-    w[1] = _mm512_unpackhi_epi16(ab_low, cd_low);
-    w[2] = _mm512_unpacklo_epi16(ab_high, cd_high);
-    w[3] = _mm512_unpackhi_epi16(ab_high, cd_high);
+    byte_rows<arch::avx512>::interleave(bytes(0), bytes(1), bytes(2), bytes(3), w);
   }
 };
 
@@ -147,15 +142,7 @@ struct column_words<arch::neon, TX> {
       const uint8x16_t v = vreinterpretq_u8_s8(vld1q_s8(column[i] + r));
       return raised == 0 ? v : veorq_u8(v, vdupq_n_u8(128));
     };
-    const auto pairs = [](uint8x16_t v) SPARSEKIT_LAMBDA_INLINE { return vreinterpretq_u16_u8(v); };
-    const auto word = [](uint16x8_t v) SPARSEKIT_LAMBDA_INLINE { return vreinterpretq_u32_u16(v); };
-    const uint8x16_t a = rows(0), b = rows(1), c = rows(2), d = rows(3);
-    const uint16x8_t ab_low = pairs(vzip1q_u8(a, b)), ab_high = pairs(vzip2q_u8(a, b));
-    const uint16x8_t cd_low = pairs(vzip1q_u8(c, d)), cd_high = pairs(vzip2q_u8(c, d));
-    w[0] = word(vzip1q_u16(ab_low, cd_low));
-    w[1] = word(vzip2q_u16(ab_low, cd_low));
-    w[2] = word(vzip1q_u16(ab_high, cd_high));
-    w[3] = word(vzip2q_u16(ab_high, cd_high));
+    byte_rows<arch::neon>::interleave(rows(0), rows(1), rows(2), rows(3), w);
   }
   template <class X>
   static SPARSEKIT_INLINE words factor(const X& x) {

@@ -1,6 +1,7 @@
-// Y = W X for packed dense W of bf16, f16 or s8, X and Y row-major and of many columns: lanes are
-// columns of X, so that sums lie in the order of Y. (Those of narrow.hpp reach it by way of memory
-// and a transpose, which takes as long as some hundred columns of W.)
+// Y = W X for packed dense W of bf16, f16 or s8, or what is left of one without some rows and
+// columns (structured/narrow.hpp), X and Y row-major and of many columns: lanes are columns of X,
+// so that sums lie in the order of Y. (Those of narrow.hpp reach it by way of memory and a
+// transpose, which takes as long as some hundred columns of W.)
 //
 // X is re-laid into panels of words, once for all rows, whole cache lines of each of its rows at a
 // time. Weights are read as they are packed where dot products take them so; otherwise they are
@@ -14,6 +15,7 @@
 // products for 10 loads where those of rows have 18 for 9.
 #pragma once
 
+#include "../panel_rows.hpp"
 #include "narrow.hpp"
 #include "narrow_columns_tile.hpp"
 

@@ -301,9 +301,11 @@ struct gemm_packed_dense_columns {
       const index_t g1 = groups * (task % parts + 1) / parts;
       if (relay) {
         T* const scratch = c.scratch.template worker_as<T>(worker);
-        for (index_t g = g0; g < g1; g += cut.groups_at_once) {
-          run_copied(c, out, cut, p0, p1, g,
-                     g1 - g < cut.groups_at_once ? g1 : g + cut.groups_at_once, column_of, scratch);
+        // A copy of all steps serves all groups, one of some of them those whose sums wait.
+        const index_t together = cut.groups == 1 ? groups : cut.groups;
+        for (index_t g = g0; g < g1; g += together) {
+          run_copied(c, out, cut, p0, p1, g, g1 - g < together ? g1 : g + together, column_of,
+                     scratch);
         }
       } else {
         run_in_place(c, out, p0, p1, g0, g1, column_of);
@@ -314,10 +316,9 @@ struct gemm_packed_dense_columns {
  private:
   /// How copied X is cut.
   struct cuts {
-    index_t panels;          ///< that one pass over the weights serves
-    index_t steps;           ///< of k that a panel holds at a time
-    index_t groups;          ///< whose sums wait for the next steps: one, if k is not cut
-    index_t groups_at_once;  ///< that meet the same copy
+    index_t panels;  ///< that one pass over the weights serves
+    index_t steps;   ///< of k that a panel holds at a time
+    index_t groups;  ///< whose sums wait for the next steps: one, if k is not cut
   };
   /// Whether X is worth a pass over it that re-lays it. Copied, it costs as much as some fifteen
   /// rows of W; where it lies, what a panel reads of it falls out of L2 before the next group of
@@ -346,9 +347,8 @@ struct gemm_packed_dense_columns {
     const index_t panel = steps * width * index_t{sizeof(T)};
     const index_t most = index_t{1 << 19} / (panel > 0 ? panel : 1);
     const index_t panels = most < 1 ? 1 : most < most_panels ? most : most_panels;
-    if (pieces == 1) return {panels, steps, 1, a.groups()};
     const index_t groups = a.groups() < most_groups ? a.groups() : most_groups;
-    return {panels, steps, groups, groups};
+    return {panels, steps, pieces == 1 ? 1 : groups};
   }
 
   /// Groups [g0, g1) of rows times panels [p0, p1), which are copied cut by cut of k. The sums of
